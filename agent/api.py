@@ -1,0 +1,143 @@
+"""Switching the agent on and off in this process.
+
+Laws:
+- ``install`` and ``uninstall`` are idempotent and may be called from any thread, again and again.
+- After ``uninstall`` every attribute is what it was, the thread has ended, and no note is left on the
+  program's locks and queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from . import hooks
+from .config import Settings
+from .errors import DeadlockError
+from .patching import Patches
+from .pipeline import Pipeline
+from .sinks import Sink, open_sinks
+from .state import HOLDS, SITE, State
+from .watchdog import Watchdog
+
+__all__ = ["DeadlockError", "install", "installed", "uninstall"]
+
+
+class _Agent:
+    """Everything that is on while the agent is on."""
+
+    def __init__(self, settings: Settings, sinks: Iterable[Sink]) -> None:
+        self.state, self.patches = State(), Patches()
+        self.pipeline = Pipeline(self.state, settings, [*open_sinks(settings, complain), *sinks], complain)
+        self.watchdog = Watchdog(self.pipeline)
+        self.state.on_knot = self.watchdog.on_knot
+        hooks.install(self.patches, self.state, self.watchdog.on_loop)
+        self.watchdog.start()
+
+
+_agent: _Agent | None = None
+_lock = threading.RLock()
+_at_fork_registered = False
+
+
+def install(settings: Settings | None = None, sinks: Iterable[Sink] = ()) -> None:
+    """Switch the agent on; do nothing when it is on.
+
+    Without ``settings`` the environment is read, and a bad value is said on stderr. ``sinks`` get every
+    event too, on the watcher's thread, beside the sinks that the settings name.
+    """
+    global _agent
+    with _lock:
+        if _agent is not None:
+            return
+        if settings is None:
+            settings, complaints = Settings.from_environment(os.environ)
+            for complaint in complaints:
+                complain(complaint)
+        _agent = _Agent(settings, sinks)
+        _register_once()
+
+
+def uninstall() -> None:
+    """Switch the agent off and take everything back."""
+    global _agent
+    with _lock:
+        agent, _agent = _agent, None
+        if agent is None:
+            return
+        agent.watchdog.stop()
+        for name in agent.patches.restore():
+            complain(f"{name} was replaced by somebody else meanwhile and is left as it is")
+        agent.pipeline.finish()
+        _wipe_notes()
+
+
+def installed() -> bool:
+    """Whether the agent is on in this process."""
+    return _agent is not None
+
+
+def current() -> Any:
+    """The running agent's parts (state, pipeline, watchdog), for this package's own use; None when off."""
+    return _agent
+
+
+def complain(text: str) -> None:
+    """One line on stderr, as every word of the agent about itself."""
+    try:
+        sys.stderr.write(f"unstuck: {text}\n")
+    except Exception:  # noqa: BLE001: a closed or missing stderr
+        return
+
+
+def _register_once() -> None:
+    global _at_fork_registered
+    if _at_fork_registered:
+        return
+    _at_fork_registered = True
+    atexit.register(_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
+def _at_exit() -> None:
+    if _agent is not None:
+        _agent.watchdog.stop(patience=1.0)
+        _agent.pipeline.finish()
+
+
+def _before_fork() -> None:
+    if _agent is not None:
+        _agent.watchdog.stop()
+
+
+def _after_fork_in_parent() -> None:
+    if _agent is not None:
+        _agent.watchdog.start()
+
+
+def _after_fork_in_child() -> None:
+    if _agent is not None:
+        _agent.state.disown()
+        _agent.pipeline.forget()
+        _agent.watchdog.renew()
+
+
+def _wipe_notes() -> None:
+    """Take our notes off every living primitive: one pass over the heap, at switch-off only."""
+    kinds = (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition, asyncio.Queue, asyncio.Barrier)
+    known: dict[type, bool] = {}
+    for thing in gc.get_objects():
+        cls = type(thing)  # not isinstance(): a lazy proxy of the program would wake up
+        if known.setdefault(cls, issubclass(cls, kinds)):
+            notes = vars(thing)
+            notes.pop(SITE, None)
+            notes.pop(HOLDS, None)
+            if notes.get("_locked"):
+                notes["_locked"] = True

@@ -1,0 +1,174 @@
+"""blocked-loop: a callback or a task's step has kept the loop's thread for too long.
+
+Laws:
+- Seen from the watcher's thread alone: which handle is the loop running? The loop is never asked.
+- The handle is remembered weakly. The same handle at every look means that the loop has not turned.
+- A machine that does not run us is not a blocked loop: between two looks only the usual time counts,
+  or what the loop's thread spent on its processor, if that was more. A runnable thread that gets no
+  processor is starved, not blocked; a program in a debugger is not blocked either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from ..findings import SUSPECTED, Finding
+from ..snapshot import Place, TaskView
+from ..state import State
+from ..views import coroutine_name, created_at, loop_name, task_id
+
+KIND = "blocked-loop"
+_RUN = asyncio.Handle._run.__code__
+_MOST_FRAMES = 1000
+_DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "debugpy"})
+
+
+@dataclass(slots=True)
+class _Spell:
+    """One handle's uninterrupted run, as far as it was seen."""
+
+    handle: weakref.ref[Any]
+    looked: float
+    cpu: float
+    blocked: float = 0.0
+    subject: tuple[str, int, int] | None = None
+
+
+class LoopWatch:
+    """Watches the loops of this process. ``look`` is called every ``period`` seconds."""
+
+    def __init__(self, state: State, after: float) -> None:
+        self.state, self.after = state, after
+        self.period = after / 2
+        self._spells: dict[int, _Spell] = {}
+
+    def look(self, now: float) -> tuple[list[Finding], list[tuple[str, int, int]]]:
+        """New findings, and the subjects of those that are over. ``now`` is monotonic seconds."""
+        frames = sys._current_frames()
+        found, over = [], []
+        for loop in list(self.state.loops):
+            frame = frames.get(getattr(loop, "_thread_id", None) or 0)
+            finding, ended = self._look_at(loop, frame, now)
+            found += [finding] if finding else []
+            over += [ended] if ended else []
+        return found, over
+
+    def forget(self) -> list[tuple[str, int, int]]:
+        """End all spells, as at shutdown; the subjects of those that had been reported."""
+        subjects = [spell.subject for spell in self._spells.values() if spell.subject]
+        self._spells.clear()
+        return subjects
+
+    def _look_at(self, loop: Any, frame: FrameType | None, now: float) -> tuple[Finding | None, Any]:
+        thread = getattr(loop, "_thread_id", None)
+        handle = _running_handle(frame)
+        spell = self._spells.get(id(loop))
+        if spell is not None and handle is not None and spell.handle() is handle:
+            self._lengthen(spell, thread, now)
+            if spell.blocked >= self.after and spell.subject is None and not _in_debugger(frame):
+                spell.subject = (KIND, id(loop), id(handle))
+                return _describe(loop, frame, self.state, spell), None
+            return None, None
+        ended = spell.subject if spell is not None else None
+        if handle is None:
+            self._spells.pop(id(loop), None)
+        else:
+            self._spells[id(loop)] = _Spell(weakref.ref(handle), now, _thread_cpu(thread))
+        return None, ended
+
+    def _lengthen(self, spell: _Spell, thread: Any, now: float) -> None:
+        cpu = _thread_cpu(thread)
+        gap, worked = now - spell.looked, cpu - spell.cpu
+        if not (worked < 0.3 * gap and _is_runnable(thread)):
+            spell.blocked += max(min(gap, 1.5 * self.period), worked)
+        spell.looked, spell.cpu = now, cpu
+
+
+def _running_handle(frame: FrameType | None) -> Any:
+    """The handle whose callback this thread is running, or None: it is idle, or runs no asyncio loop."""
+    for _ in range(_MOST_FRAMES):
+        if frame is None:
+            return None
+        if frame.f_code is _RUN:
+            found = frame.f_locals
+            handle = found.get("self")
+            if type(found) is dict:  # up to 3.12: leave nothing on the frame
+                found.clear()
+            return handle
+        frame = frame.f_back
+    return None
+
+
+def _thread_cpu(thread: Any) -> float:
+    """Processor seconds of a thread, 0 where that cannot be asked."""
+    try:
+        return time.clock_gettime(time.pthread_getcpuclockid(thread))
+    except (AttributeError, OSError, TypeError):
+        return 0.0
+
+
+def _is_runnable(thread: Any) -> bool:
+    """Whether the kernel has the thread on, or queued for, a processor (Linux only; else False)."""
+    native = getattr(threading._active.get(thread), "native_id", None)  # type: ignore[attr-defined]
+    try:
+        with open(f"/proc/self/task/{native}/stat", "rb") as stat:
+            return stat.read().rpartition(b") ")[2][:1] == b"R"
+    except OSError:
+        return False
+
+
+def _in_debugger(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in _DEBUGGERS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _describe(loop: Any, frame: FrameType | None, state: State, spell: _Spell) -> Finding:
+    stack = []
+    while frame is not None and frame.f_code is not _RUN:
+        stack.append(Place.at(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname))
+        frame = frame.f_back
+    stack.reverse()
+    task = _current_task(loop)
+    return Finding(
+        kind=KIND,
+        verdict=SUSPECTED,
+        title=f"the loop has not turned for {spell.blocked * 1000:.0f} ms",
+        age_s=spell.blocked,
+        loop=loop_name(loop),
+        tasks=(_culprit(task, tuple(stack), spell, state),),
+        note=None if task is not None else "a plain callback, not a task",
+        help="move the call off the loop: await asyncio.to_thread(...), or use the library's async version",
+        subject=spell.subject,
+    )
+
+
+def _culprit(task: Any, stack: tuple[Place, ...], spell: _Spell, state: State) -> TaskView:
+    return TaskView(
+        id=task_id(task) if task is not None else f"callback-{id(spell.handle()):x}",
+        name=task.get_name() if task is not None else "callback",
+        coro=coroutine_name(task) if task is not None else (stack[0].function if stack else ""),
+        role="core",
+        waits_for=None,
+        waiting_s=0.0,
+        deadline_s=None,
+        holds=(),
+        stack=stack,
+        created_at=created_at(state, task) if task is not None else None,
+    )
+
+
+def _current_task(loop: Any) -> Any:
+    try:
+        return asyncio.current_task(loop)
+    except RuntimeError:
+        return None

@@ -1,0 +1,152 @@
+"""Findings: one problem each, with a stable id, and their life: opened, updated, closed or retracted.
+
+Laws:
+- The id is a fingerprint of kind, code sites and resource sites, so it is the same in the next tick, the
+  next process and the next release of the same code; a second finding of that fingerprint that is open at
+  the same time gets an ordinal.
+- A finding is opened once, however often a detector reports it. Which report belongs to which open
+  finding is decided by ``subject``, the identity of what is stuck.
+- A proven or suspected finding whose tasks moved by themselves is retracted, and counted: the agent
+  measures its own false positives. One that ended by cancellation, or that never claimed to last, is closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from .snapshot import Edge, ResourceView, TaskView
+
+PROVEN, SUSPECTED, POTENTIAL = "proven", "suspected", "potential"
+_UPDATE_EVERY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem as seen at one moment. Times are seconds since the epoch; ``age_s`` seconds."""
+
+    kind: str
+    verdict: str
+    title: str
+    id: str = ""
+    age_s: float = 0.0
+    loop: str = ""
+    tasks: tuple[TaskView, ...] = ()
+    resources: tuple[ResourceView, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    victims: int = 0
+    note: str | None = None
+    help: str = ""
+    subject: Hashable = None
+    """What is stuck, by identity in this process: never leaves it."""
+
+    @property
+    def core(self) -> tuple[TaskView, ...]:
+        """The tasks that form the problem."""
+        return tuple(task for task in self.tasks if task.role == "core")
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits over kind, the core's code sites and the resources' creation sites."""
+        sites = {(self.kind, task.coro, *_innermost(task)) for task in self.core}
+        made = {(each.type, each.created_at.file, each.created_at.line) for each in self.resources if each.created_at}
+        text = repr((self.kind, sorted(sites), sorted(made)))
+        return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to a finding: ``event`` is opened, updated, closed or retracted."""
+
+    event: str
+    time: float
+    finding: Finding
+    pid: int = field(default_factory=os.getpid)
+
+    def as_record(self) -> dict[str, Any]:
+        """The finding record, version 1."""
+        finding = self.finding
+        return {
+            "v": 1,
+            "time": datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds"),
+            "event": self.event,
+            "id": finding.id,
+            "kind": finding.kind,
+            "verdict": finding.verdict,
+            "title": finding.title,
+            "age_s": round(finding.age_s, 3),
+            "pid": self.pid,
+            "loop": finding.loop,
+            "tasks": [task.as_record() for task in finding.tasks],
+            "resources": [resource.as_record() for resource in finding.resources],
+            "edges": [edge.as_record() for edge in finding.edges],
+            "victims": finding.victims,
+            "note": finding.note,
+            "help": finding.help,
+        }
+
+
+def _innermost(task: TaskView) -> tuple[str, int]:
+    return (task.stack[-1].file, task.stack[-1].line) if task.stack else ("", 0)
+
+
+@dataclass(slots=True)
+class _Open:
+    finding: Finding
+    since: float
+    told: float
+
+
+class Ledger:
+    """The open findings of this process, and the counts of what became of the others."""
+
+    def __init__(self) -> None:
+        self._open: dict[Hashable, _Open] = {}
+        self.retracted = 0
+        self.opened = 0
+
+    def open_findings(self) -> tuple[Finding, ...]:
+        """What is open now, oldest first."""
+        return tuple(entry.finding for entry in self._open.values())
+
+    def is_open(self, subject: Hashable) -> bool:
+        """Whether a finding about this subject is open."""
+        return subject in self._open
+
+    def report(self, findings: Iterable[Finding], now: float) -> list[Event]:
+        """Enter what a detector sees now; the events are what has changed."""
+        events = []
+        for finding in findings:
+            entry = self._open.get(finding.subject)
+            if entry is None:
+                entry = self._begin(finding, now)
+                events.append(Event("opened", time.time(), entry.finding))
+            elif finding.verdict != entry.finding.verdict or now - entry.told >= _UPDATE_EVERY:
+                entry.told = now
+                entry.finding = replace(finding, id=entry.finding.id, age_s=max(finding.age_s, now - entry.since))
+                events.append(Event("updated", time.time(), entry.finding))
+        return events
+
+    def end(self, subject: Hashable, now: float, retracted: bool = False, note: str | None = None) -> list[Event]:
+        """The problem is over. Give the event, or none when no such finding is open."""
+        entry = self._open.pop(subject, None)
+        if entry is None:
+            return []
+        self.retracted += retracted
+        over = replace(entry.finding, age_s=entry.finding.age_s + now - entry.told, note=note or entry.finding.note)
+        return [Event("retracted" if retracted else "closed", time.time(), over)]
+
+    def _begin(self, finding: Finding, now: float) -> _Open:
+        taken = {entry.finding.id for entry in self._open.values()}
+        base = name = finding.fingerprint()
+        ordinal = 2
+        while name in taken:
+            name, ordinal = f"{base}-{ordinal}", ordinal + 1
+        entry = _Open(replace(finding, id=name), now - finding.age_s, now)
+        self._open[finding.subject] = entry
+        self.opened += 1
+        return entry

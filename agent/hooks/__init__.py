@@ -1,0 +1,19 @@
+"""Hooks: what the program tells us as it runs. They note facts and decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..patching import Patches
+from ..state import State
+
+
+def install(patches: Patches, state: State, on_loop: Callable[[], None]) -> None:
+    """Put all hooks in place."""
+    from . import locks, loops, semaphores, sites, tasks
+
+    sites.install(patches)
+    locks.install(patches, state)
+    semaphores.install(patches, state)
+    loops.install(patches, state, on_loop)
+    tasks.install(patches, state)

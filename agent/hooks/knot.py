@@ -1,0 +1,69 @@
+"""The immediate look: does this wait close a knot?
+
+Law: a wait closes a knot exactly when, following waiter to holder, nobody is met who is not himself
+blocked on a lock or semaphore. Each hop is two dictionary look-ups; the first task met that can move ends
+the search. The answer is a hint for the watcher, never a verdict: joins, timeouts and the certainty of
+each hold are judged there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+from ..state import State
+from .tasks import fast_running_task
+
+FOREIGN = 0
+"""Stands for holders that cannot be named."""
+
+_MOST_HOPS = 10_000
+
+
+class Gate:
+    """What the lock and semaphore hooks share: noting a blocked task, and the look that follows."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.current = fast_running_task()
+
+    def block(self, resource: Any, task: Any) -> int:
+        """Note that ``task`` is about to suspend on ``resource``; return its key for ``unblock``."""
+        key = id(task)
+        self.state.blocked[key] = (resource, monotonic())
+        if self._closes_knot(key):
+            self.state.on_knot(key)
+        return key
+
+    def unblock(self, key: int) -> None:
+        """The acquire() ended, one way or another."""
+        self.state.blocked.pop(key, None)
+
+    def _closes_knot(self, key: int) -> bool:
+        blocked = self.state.blocked
+        seen, todo = {key}, [key]
+        while todo:
+            wait = blocked.get(todo.pop())
+            if wait is None:
+                return False
+            holders = holder_ids(wait[0])
+            if not holders or len(seen) > _MOST_HOPS:
+                return False
+            for holder in holders:
+                if holder not in seen:
+                    seen.add(holder)
+                    todo.append(holder)
+        return True
+
+
+def holder_ids(resource: Any) -> tuple[int, ...]:
+    """Ids of the tasks that hold ``resource``; empty when it is free or a holder is unknown."""
+    if isinstance(resource, asyncio.Semaphore):
+        holds = getattr(resource, "_unstuck_holds", None)
+        return () if not holds or FOREIGN in holds else tuple(holds)
+    note = getattr(resource, "_locked", False)
+    if isinstance(note, tuple):
+        task = note[0]()
+        return () if task is None else (id(task),)
+    return () if note is True or not note else (note,)

@@ -1,0 +1,90 @@
+"""Where each lock, semaphore, condition, event, queue and barrier was made.
+
+Laws:
+- Two references in one tuple on the object itself: the note dies with what it describes.
+- Signatures stay those of the class, so that a wrong call fails with the same words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..patching import Patches
+from ..state import HOLDS
+
+Init = Callable[..., None]
+
+
+def install(patches: Patches) -> None:
+    """Replace ``__init__`` of the stdlib's primitives by one that notes the creating instruction."""
+    makers: dict[type, Callable[[Init], Init]] = {
+        asyncio.Lock: _plain,
+        asyncio.Event: _plain,
+        asyncio.Condition: _condition,
+        asyncio.Semaphore: _semaphore,
+        asyncio.BoundedSemaphore: _semaphore,
+        asyncio.Queue: _queue,
+        asyncio.Barrier: _barrier,
+    }
+    for cls, make in makers.items():
+        original = cls.__dict__["__init__"]
+        patches.replace(cls, "__init__", functools.wraps(original)(make(original)))
+
+
+def _plain(original: Init, getframe: Callable[[int], Any] = sys._getframe) -> Init:
+    def __init__(self: Any) -> None:
+        original(self)
+        frame = getframe(1)
+        code = frame.f_code
+        if code.co_filename[0] == "<":  # a dataclass's generated __init__ tells nobody anything
+            frame = frame.f_back or frame
+            code = frame.f_code
+        self._unstuck_site = (code, frame.f_lasti)
+
+    return __init__
+
+
+def _condition(original: Init) -> Init:
+    def __init__(self: Any, lock: Any = None, *args: Any, **kwargs: Any) -> None:
+        original(self, lock, *args, **kwargs)
+        self._unstuck_site = site = _caller(2)
+        if lock is None:
+            self._lock._unstuck_site = site
+
+    return __init__
+
+
+def _semaphore(original: Init) -> Init:
+    def __init__(self: Any, value: int = 1) -> None:
+        original(self, value)
+        self._unstuck_site = (*_caller(2), value)
+        setattr(self, HOLDS, {})
+
+    return __init__
+
+
+def _queue(original: Init) -> Init:
+    def __init__(self: Any, maxsize: int = 0, *args: Any, **kwargs: Any) -> None:
+        original(self, maxsize, *args, **kwargs)
+        self._unstuck_site = _caller(2)
+
+    return __init__
+
+
+def _barrier(original: Init) -> Init:
+    def __init__(self: Any, parties: int) -> None:
+        original(self, parties)
+        self._unstuck_site = self._cond._unstuck_site = self._cond._lock._unstuck_site = _caller(2)
+
+    return __init__
+
+
+def _caller(depth: int) -> tuple[Any, int]:
+    frame = sys._getframe(depth)
+    if frame.f_code.co_filename[0] == "<":
+        frame = frame.f_back or frame
+    return frame.f_code, frame.f_lasti

@@ -1,0 +1,75 @@
+"""Task creation: who made this task, and where. Chooses the route for this interpreter.
+
+Up to 3.13 every new task, however made, is added to asyncio's own weak set of tasks by a method call that
+can be observed (``tasks_weakset``): no route escapes, and no frame of ours stands in the program's
+stacks. Since 3.14 the interpreter links tasks natively and ``loop.create_task`` is the narrowest place
+that remains (``tasks_loop``); tasks made by ``asyncio.Task(...)`` directly are then found by the census.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from asyncio import taskgroups, tasks
+from types import CodeType, FrameType
+from typing import Any
+
+from ..patching import Patches
+from ..state import State, TaskRecord
+
+
+def install(patches: Patches, state: State) -> None:
+    """Hook task creation and adopt the tasks that live already."""
+    if sys.version_info >= (3, 14):
+        from . import tasks_loop as route
+    else:
+        from . import tasks_weakset as route
+    route.install(patches, state)
+
+
+def adopt(state: State, task: Any) -> None:
+    """Register a task that was made behind our back: creator unknown."""
+    state.records.add(TaskRecord(task, state.records.discard))
+
+
+# asyncio's own functions through which the program's call reaches loop.create_task().
+_PASSING: tuple[CodeType, ...] = (
+    tasks.create_task.__code__,
+    tasks.ensure_future.__code__,
+    tasks.gather.__code__,
+    tasks.shield.__code__,
+    tasks.wait_for.__code__,
+    taskgroups.TaskGroup.create_task.__code__,
+    asyncio.BaseEventLoop.create_task.__code__,
+    asyncio.BaseEventLoop.run_until_complete.__code__,
+    asyncio.Runner.run.__code__,
+    asyncio.run.__code__,
+)
+PASSING = frozenset(map(id, _PASSING))
+
+
+def creating_frame(frame: FrameType | None) -> FrameType | None:
+    """The first frame from ``frame`` outwards that is not asyncio's own passing on of the call."""
+    while frame is not None and id(frame.f_code) in PASSING:
+        frame = frame.f_back
+    return frame
+
+
+def running_task() -> Any:
+    """The task running in this thread, or None; ``asyncio.current_task`` without its exception."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def fast_running_task() -> Any:
+    """A callable like ``running_task``, as fast as this interpreter allows; it may raise RuntimeError."""
+    if sys.version_info >= (3, 12):
+        return asyncio.current_task
+    return functools.partial(_lookup, tasks._current_tasks.get, asyncio._get_running_loop)  # type: ignore[attr-defined]
+
+
+def _lookup(get: Any, get_loop: Any) -> Any:
+    return get(get_loop())

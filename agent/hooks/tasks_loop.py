@@ -1,0 +1,84 @@
+"""Task creation since 3.14: ``BaseEventLoop.create_task``.
+
+Laws:
+- With the default factory the task is made right here, as CPython does; with the application's factory,
+  in debug mode or on a closed loop, CPython's own method does its work and we only note the result.
+- A debug-mode traceback of the creation does not show our frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ..patching import Patches
+from ..state import State, TaskRecord
+from .tasks import PASSING, adopt, creating_frame, fast_running_task
+
+
+def install(patches: Patches, state: State) -> None:
+    """Hook create_task of the standard loops, and of uvloop's when it is there; adopt living tasks."""
+    for task in [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]:
+        adopt(state, task)
+    base = asyncio.BaseEventLoop
+    patches.replace(base, "create_task", _creator(base.create_task, state.records))
+
+
+def hook_foreign(patches: Patches, state: State, cls: Any) -> None:
+    """Hook create_task of a loop class that is not a BaseEventLoop."""
+    original = cls.create_task
+
+    @functools.wraps(original)
+    def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
+        task = original(self, coro, **kwargs)
+        note(task, 2)
+        return task
+
+    note = _noter(state.records)
+    patches.replace(cls, "create_task", create_task)
+
+
+def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., Any]:
+    make = asyncio.Task
+    note = _noter(records)
+
+    @functools.wraps(original)
+    def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
+        if self._task_factory is None and not self._closed and not self._debug:
+            task: Any = make(coro, loop=self, **kwargs)
+        else:
+            task = original(self, coro, **kwargs)
+            if getattr(task, "_source_traceback", None):
+                del task._source_traceback[-1]
+        try:
+            note(task, 2)
+            return task
+        finally:
+            del task  # no cycle through a traceback, as in CPython (gh-128552)
+
+    return create_task
+
+
+def _noter(records: set[Any]) -> Callable[[Any, int], None]:
+    enlist, forget, passing = records.add, records.discard, PASSING
+    getframe, current, ref, record_of = sys._getframe, fast_running_task(), weakref.ref, TaskRecord
+
+    def note(task: Any, depth: int) -> None:
+        record = record_of(task, forget)
+        enlist(record)
+        frame: Any = getframe(depth)
+        if id(frame.f_code) in passing:
+            frame = creating_frame(frame.f_back)
+        record.code = frame.f_code
+        record.lasti = frame.f_lasti
+        try:
+            record.parent = ref(current())
+        except (RuntimeError, TypeError):  # no loop is running, or no task in it
+            record.parent = None
+
+    return note

@@ -1,0 +1,173 @@
+"""One tick, start to end: look, judge, confirm, find, tell.
+
+Laws:
+- A glimpse from the watcher's thread only nominates; a deadlock is told after its loop has confirmed it.
+- A loop is asked once for each new knot, not again while the finding is open.
+- A detector that fails is switched off and said so once; the others go on, the program never notices.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+from . import actions
+from .census import Census, Taker
+from .config import Settings
+from .confirm import Judgement, confirm, judge
+from .detectors import blocked_loop, deadlock, slow_wait
+from .findings import PROVEN, Event, Finding, Ledger
+from .sinks import Sink
+from .sinks.stderr import render
+from .state import State
+from .vigil import Outcome, Vigil
+
+_DEADLOCKS = deadlock.KIND
+
+
+class Pipeline:
+    """From the state to the sinks. All methods run in the watcher's thread."""
+
+    def __init__(self, state: State, settings: Settings, sinks: list[Sink], complain: Callable[[str], None]) -> None:
+        self.state, self.settings, self.sinks, self.complain = state, settings, sinks, complain
+        self.ledger = Ledger()
+        self.taker = Taker(state)
+        self.loop_watch = blocked_loop.LoopWatch(state, settings.blocked_loop_after)
+        self.failed: dict[str, str] = {}
+        self.census = Census()
+        self._vigils: dict[Hashable, Vigil] = {}
+
+    def tick(self) -> None:
+        """The regular look at everything."""
+        self._guard("census", self._take_census)
+        self._guard("findings", self.reconcile)
+        self._guard(_DEADLOCKS, self._judge_all)
+
+    def look_at_loops(self) -> None:
+        """The frequent look at what the loops' threads are doing."""
+        self._guard(blocked_loop.KIND, self._look_at_loops)
+
+    def knots(self, keys: Iterable[int]) -> None:
+        """Some task's wait may just have closed a knot: ask its loop at once."""
+        self._guard(_DEADLOCKS, lambda: self._ask_about(keys))
+
+    def reconcile(self) -> None:
+        """Close or retract the findings whose tasks are no longer where they were found."""
+        now = time.monotonic()
+        for subject, vigil in list(self._vigils.items()):
+            outcome = vigil.look()
+            if outcome is not Outcome.STILL:
+                self._dismiss(subject)
+                moved = outcome is Outcome.MOVED and subject not in self._slow_subjects()
+                self._tell(self.ledger.end(subject, now, retracted=moved))
+
+    def finish(self) -> None:
+        """The agent leaves, or the process ends: end what is open."""
+        self.reconcile()
+        now = time.monotonic()
+        for finding in self.ledger.open_findings():
+            self._tell(self.ledger.end(finding.subject, now, note="still so when the agent was switched off"))
+            self._dismiss(finding.subject)
+        for sink in self.sinks:
+            sink.close()
+
+    def forget(self) -> None:
+        """Drop everything that was the parent's, in a forked child."""
+        self.ledger, self._vigils = Ledger(), {}
+        self.loop_watch.forget()
+
+    # -- the steps ---------------------------------------------------------------------------------
+
+    def _take_census(self) -> None:
+        self.census = self.taker.take(time.monotonic())
+
+    def _judge_all(self) -> None:
+        now = time.monotonic()
+        overdue = self._overdue(now)
+        roots = list(self.census.roots.values())
+        waiters = [task for key in overdue if (task := self.state.task_by_id(key)) is not None]
+        if not roots and not waiters:
+            return
+        glimpse = judge([*roots, *waiters, *overdue.values()], self.state)
+        findings = list(slow_wait.find(glimpse, overdue, self.state, now)) if overdue else []
+        self._watch(findings, glimpse)
+        for loop, tasks in self._news(glimpse).items():
+            self._confirm(loop, tasks)
+
+    def _overdue(self, now: float) -> dict[int, Any]:
+        if slow_wait.KIND not in self.settings.detect:
+            return {}
+        return slow_wait.overdue(self.state, now, self.settings.slow_wait_after)
+
+    def _news(self, glimpse: Judgement) -> dict[Any, list[Any]]:
+        """Tasks that look deadlocked and are in no open finding, by loop."""
+        known = {key for subject in self._vigils if subject[0] == _DEADLOCKS for key in subject[1]}  # type: ignore[index]
+        by_loop: dict[Any, list[Any]] = {}
+        for knot in deadlock.knots(glimpse):
+            tasks = glimpse.graph.tasks(knot)
+            if known.isdisjoint(tasks):
+                thing = glimpse.graph.nodes[tasks[0]].thing
+                by_loop.setdefault(thing.get_loop(), []).append(thing)
+        return by_loop
+
+    def _ask_about(self, keys: Iterable[int]) -> None:
+        for key in keys:
+            task = self.state.task_by_id(key)
+            if task is not None:
+                self._confirm(task.get_loop(), [task])
+
+    def _confirm(self, loop: Any, tasks: list[Any]) -> None:
+        if _DEADLOCKS not in self.settings.detect or not self.state.owns(loop) or not loop.is_running():
+            return
+        judgement = confirm(loop, tasks, self.state)
+        if judgement is None or not judgement.likely:
+            return
+        found = list(deadlock.find(judgement, self.state, time.monotonic(), self.settings.stuck_after))
+        self._watch(found, judgement)
+        if self.settings.on_deadlock != "report":
+            self._act(found)
+
+    def _watch(self, findings: list[Finding], judgement: Judgement) -> None:
+        for finding in findings:
+            if finding.subject not in self._vigils:
+                keys = finding.subject[1] if finding.kind == _DEADLOCKS else finding.subject[2:]  # type: ignore[index]
+                self._vigils[finding.subject] = Vigil([judgement.graph.nodes[key].thing for key in keys])
+        self._tell(self.ledger.report(findings, time.monotonic()))
+
+    def _act(self, found: list[Finding]) -> None:
+        for finding in found:
+            if finding.verdict == PROVEN:
+                story = render(Event("opened", time.time(), finding), colour=False, width=100)
+                actions.resolve(self.settings.on_deadlock, self._vigils[finding.subject], self.state, "\n" + story)
+                self._tell(self.ledger.end(finding.subject, time.monotonic(), note=f"ended by {self.settings.on_deadlock}"))
+                self._dismiss(finding.subject)
+
+    def _dismiss(self, subject: Hashable) -> None:
+        vigil = self._vigils.pop(subject, None)
+        if vigil is not None:
+            vigil.dismiss()
+
+    def _look_at_loops(self) -> None:
+        found, over = self.loop_watch.look(now := time.monotonic())
+        self._tell(self.ledger.report(found, now))
+        for subject in over:
+            self._tell(self.ledger.end(subject, now))
+
+    def _slow_subjects(self) -> set[Hashable]:
+        return {finding.subject for finding in self.ledger.open_findings() if finding.kind == slow_wait.KIND}
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            for sink in self.sinks:
+                self._guard(f"sink {sink.name}", lambda sink=sink, event=event: sink.write(event))  # type: ignore[misc]
+
+    def _guard(self, part: str, step: Callable[[], None]) -> None:
+        """Run one part; switch it off when it fails."""
+        if part in self.failed:
+            return
+        try:
+            step()
+        except Exception as failure:  # noqa: BLE001: whatever it is, the program must not notice
+            self.failed[part] = repr(failure)
+            self.complain(f"{part} failed and is switched off: {failure!r}")

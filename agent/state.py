@@ -1,0 +1,122 @@
+"""The one mutable registry: what the hooks noted and the interpreter would forget.
+
+Laws:
+- Nothing here keeps the program's objects alive: tasks are weak references, holders are ids.
+- An id is believed only after a look at the object that bears it now; whoever draws a conclusion from a
+  holder's id checks it against that holder's frames (see ``holds``).
+- Written by the program's threads one bytecode-atomic operation at a time, so that no lock is needed.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+Site = tuple[CodeType, int]
+"""A code object and the offset of the instruction being executed in it."""
+
+SITE = "_unstuck_site"
+HOLDS = "_unstuck_holds"
+
+
+class TaskRecord(weakref.ref["Task[Any]"]):
+    """A weak reference to a task that also bears what was known at its birth, and the watcher's notes.
+
+    ``code`` and ``lasti`` name the creating instruction, ``parent`` is a weak reference to the creating
+    task; the other slots belong to the census, which fills them on its first look.
+    """
+
+    __slots__ = ("code", "lasti", "moved", "parent", "verdict", "witness")
+    code: CodeType
+    lasti: int
+    parent: weakref.ref[Task[Any]] | None
+    witness: int
+    moved: float
+    verdict: int
+
+
+class State:
+    """What the hooks know of one process."""
+
+    def __init__(self) -> None:
+        self.records: set[Any] = set()
+        """Weak references to living tasks: TaskRecords, and plain ones of tasks nobody has looked at yet."""
+        self.blocked: dict[int, tuple[Any, float]] = {}
+        """Task id to the lock or semaphore whose acquire() it is suspended in, and since when (monotonic)."""
+        self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
+        self.inherited: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
+        """Loops that were the parent's before a fork: never to be touched here, their pipes are shared."""
+        self.on_knot: Callable[[int], None] = _nothing
+        """Called in the loop's thread with the id of a task whose wait closes a knot; only wakes somebody."""
+
+    def owns(self, loop: AbstractEventLoop) -> bool:
+        """Whether the loop was made in this process."""
+        return loop not in self.inherited
+
+    def disown(self) -> None:
+        """In a forked child: the parent's loops and waits are not ours."""
+        self.inherited = weakref.WeakSet([*self.inherited, *self.loops])
+        self.loops = weakref.WeakSet()
+        self.blocked.clear()
+
+    def task_by_id(self, key: int) -> Task[Any] | None:
+        """The living task at that address, in constant time."""
+        probe = _Probe(key)
+        try:
+            return probe.found if probe in self.records else None
+        except RuntimeError:  # another thread resized the set
+            return next((task for task in self.tasks() if id(task) == key), None)
+
+    def record_of(self, task: Task[Any]) -> TaskRecord | None:
+        """The record noted at the task's creation, or None when it was made behind our back."""
+        probe = _Probe(id(task))
+        return probe.record if probe in self.records and isinstance(probe.record, TaskRecord) else None
+
+    def tasks(self) -> Iterator[Task[Any]]:
+        """All living tasks, done ones included."""
+        for record in list(self.records):
+            task = record()
+            if task is not None:
+                yield task
+
+
+class _Probe:
+    """Finds the weak reference of a task by the task's id alone.
+
+    A weak reference hashes like its referent and a task hashes by its address, so a probe with that hash
+    meets the right entry, whose comparison falls back to ours.
+    """
+
+    __slots__ = ("found", "key", "record")
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.found: Task[Any] | None = None
+        self.record: Any = None
+
+    def __hash__(self) -> int:
+        return hash_of_address(self.key)
+
+    def __eq__(self, record: object) -> bool:
+        referent = record() if isinstance(record, weakref.ref) else None
+        if referent is None or id(referent) != self.key:
+            return False
+        self.found, self.record = referent, record
+        return True
+
+
+_BITS = sys.maxsize.bit_length() + 1
+
+
+def hash_of_address(address: int) -> int:
+    """What ``object.__hash__`` makes of an object at this address (CPython's Py_HashPointer)."""
+    turned = (address >> 4) | (address << (_BITS - 4)) & ((1 << _BITS) - 1)
+    return turned - (1 << _BITS) if turned >> (_BITS - 1) else turned
+
+
+def _nothing(_key: int) -> None:
+    """Nobody listens."""

@@ -1,0 +1,80 @@
+"""Keeping an eye on the tasks of an open finding: are they still where they were found?
+
+Laws:
+- Weak references only. Each task is watched together with the very future it was suspended on, and tells
+  by a done-callback how it ended, for it may be gone before anybody looks.
+- Whoever was cancelled, or went down with its loop, did not move by itself: that closes a finding. Whoever
+  went on without that proves the finding wrong: it is retracted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any
+
+
+class Outcome(Enum):
+    """What became of the tasks."""
+
+    STILL = "still"
+    ENDED = "ended"
+    MOVED = "moved"
+
+
+class Member:
+    """One watched task."""
+
+    def __init__(self, task: Any) -> None:
+        self.task: weakref.ref[Any] = weakref.ref(task)
+        future = task._fut_waiter
+        self.future: weakref.ref[Any] | None = weakref.ref(future) if isinstance(future, asyncio.Future) else None
+        self.end: Outcome | None = None
+        task.add_done_callback(self._done)
+
+    def outcome(self) -> Outcome:
+        """What became of this one."""
+        task = self.task()
+        if self.end is not None or task is None:
+            return self.end or Outcome.ENDED
+        if task.cancelling():
+            return Outcome.ENDED
+        future = self.future() if self.future is not None else None
+        if future is None or task._fut_waiter is not future or future.done():
+            return Outcome.MOVED
+        return Outcome.ENDED if task.get_loop().is_closed() else Outcome.STILL
+
+    def dismiss(self) -> None:
+        """Take the callback off again."""
+        task = self.task()
+        if task is not None:
+            task.remove_done_callback(self._done)
+
+    def _done(self, task: Any) -> None:
+        self.end = Outcome.ENDED if task.cancelled() or task.cancelling() else Outcome.MOVED
+
+
+class Vigil:
+    """The core tasks of a finding, watched until it is over."""
+
+    def __init__(self, tasks: Iterable[Any]) -> None:
+        self.members = tuple(Member(task) for task in tasks if not task.done())
+
+    def look(self) -> Outcome:
+        """What became of them: ENDED if one was ended from outside, MOVED if one went on by itself."""
+        outcomes = {member.outcome() for member in self.members}
+        for outcome in (Outcome.ENDED, Outcome.MOVED):
+            if outcome in outcomes:
+                return outcome
+        return Outcome.STILL if self.members else Outcome.ENDED
+
+    def tasks(self) -> list[Any]:
+        """Those that still live."""
+        return [task for member in self.members if (task := member.task()) is not None]
+
+    def dismiss(self) -> None:
+        """Stop watching."""
+        for member in self.members:
+            member.dismiss()

@@ -1,0 +1,46 @@
+"""Who would be resumed by, or hand its cancellation on to, a future: the await links read backwards."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from .reading import callbacks, closed_over
+from .rows import find_code
+
+_MOST = 1000
+
+
+def cancellers(future: Any) -> Iterator[Any]:
+    """Tasks whose own cancellation is handed on to ``future``: by a plain await, a gather, a TaskGroup.
+
+    Tasks behind ``shield``, ``wait`` and ``as_completed`` are none: those do not hand cancellation on.
+    """
+    seen, todo = {id(future)}, [future]
+    while todo and len(seen) < _MOST:
+        for callback in callbacks(todo.pop()):
+            found = _behind(callback)
+            if found is None or id(found) in seen:
+                continue
+            seen.add(id(found))
+            if isinstance(found, asyncio.Task):
+                yield found
+            else:
+                todo.append(found)
+
+
+def _behind(callback: Any) -> Any:
+    """The task or future that a done-callback would resume, or None."""
+    if isinstance(callback, functools.partial):  # wait_for on 3.11: partial(_release_waiter, waiter)
+        is_wait_for = getattr(callback.func, "__code__", None) is find_code("asyncio.tasks:_release_waiter")
+        return callback.args[0] if is_wait_for and callback.args else None
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return owner
+    if isinstance(owner, asyncio.TaskGroup):
+        return owner._parent_task
+    if getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback"):
+        return closed_over(callback, "outer")
+    return None

@@ -1,0 +1,97 @@
+"""From a task or a future to its wait.
+
+Laws:
+- What is not recognised is FREE: an unknown waker is a waker.
+- A future that a known helper made (gather, shield, a thread's result) is judged by what it stands for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from ..stacks import chain
+from . import stdlib, stdlib_311, stdlib_313
+from .model import READY, Mode, Wait
+from .rows import Table, find_code
+
+Gathering: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+JOINABLE = (asyncio.Task, Gathering)
+"""Futures that are awaited for other tasks' sake."""
+
+
+@cache
+def table() -> Table:
+    """The rows that this interpreter has."""
+    filled = Table()
+    stdlib.fill(filled)
+    (stdlib_311 if sys.version_info < (3, 12) else stdlib_313).fill(filled)
+    if sys.version_info[:2] == (3, 12):
+        stdlib_311.fill_as_completed(filled)
+    return filled
+
+
+def wait_of(task: Any) -> Wait:
+    """What ``task`` waits for at this moment.
+
+    Exact in the loop's own thread while the task is suspended; from another thread it is a glimpse.
+    """
+    future = getattr(task, "_fut_waiter", None)
+    if future is None or future.done() or task.done():
+        return READY
+    if isinstance(future, JOINABLE):
+        return future_wait(future)
+    links = chain(task.get_coro())
+    match = table().match(links)
+    if match is None:
+        return future_wait(future)
+    link, row = match
+    wait = row.read(link, links, future)
+    return wait if wait.kind else replace(wait, kind=row.kind)
+
+
+def future_wait(future: Any) -> Wait:
+    """What awaiting ``future`` itself means."""
+    if isinstance(future, asyncio.Task):
+        return Wait("task", Mode.ALL, future, (future,), cancels=True)
+    if isinstance(future, Gathering):
+        children = tuple(future._children)
+        mode = Mode.ALL if _returns_exceptions(children) else Mode.FAIL_FAST
+        return Wait("asyncio.gather", mode, future, children, cancels=True)
+    for callback in callbacks(future):
+        code = getattr(callback, "__code__", None)
+        if code is not None and code is find_code("asyncio.tasks:shield._outer_done_callback"):
+            inner = closed_over(callback, "inner")
+            if inner is not None:
+                return Wait("asyncio.shield", Mode.ALL, inner, (inner,))
+        if code is not None and code is find_code("asyncio.futures:_chain_future._call_check_cancel"):
+            return Wait("thread", Mode.FREE, future)
+    return Wait("future", Mode.FREE, future)
+
+
+def _returns_exceptions(children: tuple[Any, ...]) -> bool:
+    """Whether the gather over these children was told to collect exceptions: unfinished ones tell."""
+    for child in children:
+        for callback in callbacks(child):
+            if getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback"):
+                return closed_over(callback, "return_exceptions") is True
+    return False
+
+
+def callbacks(future: Any) -> list[Any]:
+    """The done-callbacks of a future, without their contexts."""
+    return [entry[0] for entry in getattr(future, "_callbacks", None) or ()]
+
+
+def closed_over(function: Any, name: str) -> Any:
+    """The value of a closed-over variable of a function, or None."""
+    names = function.__code__.co_freevars
+    if name not in names or not function.__closure__:
+        return None
+    try:
+        return function.__closure__[names.index(name)].cell_contents
+    except ValueError:
+        return None

@@ -1,0 +1,80 @@
+"""The table: which code object, when it is the one suspended, means which wait.
+
+Laws:
+- A row names module and qualified name; a name that this version lacks is no row.
+- The innermost frame with a row decides, save that a composite row further out (``Barrier.wait`` over
+  ``Condition.wait``) gives a better name to a wait that nobody can judge anyway.
+- Rows match CPython's own functions, also below our replacements (``__wrapped__``).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from ..stacks import Link
+from .model import Wait
+
+Reader = Callable[[Link, list[Link], Any], Wait]
+"""Reads the wait from the matching frame, the whole chain (outermost first) and the awaited future."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One known primitive."""
+
+    kind: str
+    read: Reader
+    composite: bool = False
+
+
+class Table:
+    """Code objects and what they mean."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Row] = {}
+        self._codes: list[CodeType] = []
+
+    def add(self, target: str, row: Row) -> None:
+        """Enter the function at ``module:qualified.name``; do nothing when there is none."""
+        code = find_code(target)
+        if code is not None:
+            self._rows[id(code)] = row
+            self._codes.append(code)
+
+    def match(self, links: list[Link]) -> tuple[Link, Row] | None:
+        """The deciding frame of a chain and its row."""
+        found: tuple[Link, Row] | None = None
+        for link in reversed(links):
+            row = self._rows.get(id(link.code))
+            if row is not None and (found is None or row.composite):
+                found = (link, row)
+            elif found is not None:
+                break
+        return found
+
+
+@functools.cache
+def find_code(target: str) -> CodeType | None:
+    """The code object of ``module:Class.method`` or of ``module:function.nested``, or None."""
+    module, _, path = target.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ImportError:
+        return None
+    for name in path.split("."):
+        inner = getattr(found, "__code__", found)
+        if isinstance(inner, CodeType):
+            found = next((c for c in inner.co_consts if isinstance(c, CodeType) and c.co_name == name), None)
+        else:
+            found = vars(found).get(name)
+        if found is None:
+            return None
+        if callable(found):
+            found = inspect.unwrap(found)
+    return found if isinstance(found, CodeType) else getattr(found, "__code__", None)

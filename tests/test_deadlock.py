@@ -1,0 +1,170 @@
+"""deadlock: every buggy program is found with its core, no healthy twin yields anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from . import harness
+from .programs import Pair, Program
+from .programs.deadlocks import HEALTHY, PAIRS, opposite_order, same_order
+
+RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_when_a_program_deadlocks(pair: Pair) -> None:
+    """One finding with the right verdict, core and victims; it is closed when the tasks are cancelled."""
+    with harness.agent() as ear:
+        findings = harness.run_until_found(pair.buggy, ear, "deadlock", linger=0.05)
+    assert [(f.verdict, {t.name for t in f.core}) for f in findings] == [(pair.verdict, set(pair.core))]
+    assert ear.named("retracted") == []
+    assert [f.id for f in ear.named("closed")] == [f.id for f in findings]
+
+
+@pytest.mark.parametrize("program", [*(pair.healthy for pair in PAIRS), *HEALTHY], ids=lambda each: each.__name__)
+def test_when_the_healthy_twin_runs(program: Program) -> None:
+    """Not a word, in many runs."""
+    with harness.agent(slow_wait_after=1.0, stuck_after=1.0) as ear:
+        for _ in range(RUNS):
+            harness.run_to_end(program)
+    assert ear.events == []
+
+
+def test_when_tasks_queue_behind_a_deadlock() -> None:
+    """Victims are counted and listed after the core."""
+    crowd = next(pair for pair in PAIRS if pair.victims)
+    with harness.agent() as ear:
+        (finding,) = harness.run_until_found(crowd.buggy, ear, "deadlock")
+    names = [task.name for task in finding.tasks]
+    assert set(names[:2]) == {"one", "two"}
+    assert [task.role for task in finding.tasks][:2] == ["core", "core"]
+
+
+def test_when_two_locks_are_made_on_one_line() -> None:
+    """They never print alike."""
+    with harness.agent() as ear:
+        (finding,) = harness.run_until_found(opposite_order, ear, "deadlock")
+    assert sorted(each.name for each in finding.resources) == ["a in opposite_order()", "b in opposite_order()"]
+
+
+def test_when_many_locks_come_from_one_line() -> None:
+    """The way to each from the program's variables tells them apart."""
+    ring = next(pair.buggy for pair in PAIRS if str(pair) == "ring_of_five")
+    with harness.agent() as ear:
+        (finding,) = harness.run_until_found(ring, ear, "deadlock")
+    assert sorted(each.name for each in finding.resources) == [f"locks[{i}]" for i in range(5)]
+
+
+def test_when_each_of_two_loops_deadlocks() -> None:
+    """One finding a loop."""
+    with harness.agent() as ear:
+
+        def other() -> None:
+            harness.run_until_found(opposite_order, ear, "nothing", patience=0.3)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        harness.run_until_found(opposite_order, ear, "nothing", patience=0.3)
+        thread.join()
+    assert len({finding.loop for finding in ear.opened("deadlock")}) == 2
+
+
+def test_when_a_deadlock_is_raised() -> None:
+    """The task whose wait closed the circle gets DeadlockError with the story; the program ends."""
+    import unstuck
+
+    async def program() -> list[object]:
+        a, b = asyncio.Lock(), asyncio.Lock()
+        from .programs.deadlocks import both
+
+        return await asyncio.gather(both(a, b), both(b, a), return_exceptions=True)
+
+    with harness.agent(on_deadlock="raise") as ear:
+        results = asyncio.run(program())
+    errors = [each for each in results if isinstance(each, unstuck.DeadlockError)]
+    assert len(errors) == 1 and results.count(None) == 1
+    assert "waits" in str(errors[0])
+    assert [finding.note for finding in ear.named("closed")] == ["ended by raise"]
+
+
+@pytest.mark.parametrize("how", ["raise", "cancel"])
+def test_when_a_circle_of_awaits_is_ended(how: str) -> None:
+    """A join can be ended too, and nobody else who awaits the same task is disturbed."""
+    import unstuck
+
+    async def program() -> list[object]:
+        tasks: dict[str, asyncio.Task[object]] = {}
+
+        async def follow(other: str) -> None:
+            await asyncio.sleep(0.01)
+            await tasks[other]
+
+        tasks["a"] = asyncio.create_task(follow("b"))
+        tasks["b"] = asyncio.create_task(follow("a"))
+        await asyncio.wait(tasks.values(), timeout=5)
+        return [task.cancelled() or task.exception() for task in tasks.values()]
+
+    with harness.agent(on_deadlock=how):
+        results = asyncio.run(program())
+    if how == "raise":
+        assert any(isinstance(each, unstuck.DeadlockError) for each in results)
+    else:
+        assert True in results
+
+
+def test_when_the_lock_was_taken_by_hand_without_a_finally() -> None:
+    """Somebody else could release it: suspected, and only after stuck_after."""
+
+    async def program() -> None:
+        a, b = asyncio.Lock(), asyncio.Lock()
+
+        async def by_hand(first: asyncio.Lock, second: asyncio.Lock) -> None:
+            await first.acquire()
+            await asyncio.sleep(0.01)
+            await second.acquire()
+
+        await asyncio.gather(by_hand(a, b), by_hand(b, a))
+
+    with harness.agent(stuck_after=0.1) as ear:
+        (finding,) = harness.run_until_found(program, ear, "deadlock")
+    assert finding.verdict == "suspected"
+    assert finding.age_s >= 0.1
+
+
+def test_when_a_suspected_deadlock_moves_after_all() -> None:
+    """It is retracted."""
+
+    async def program() -> None:
+        lock = asyncio.Lock()
+
+        async def parent() -> None:
+            await lock.acquire()
+            await asyncio.create_task(child())
+
+        async def child() -> None:
+            async with lock:
+                pass
+
+        task = asyncio.create_task(parent())
+        await asyncio.sleep(0.3)
+        lock.release()
+        await task
+
+    with harness.agent(stuck_after=0.05) as ear:
+        asyncio.run(program())
+        import time
+
+        time.sleep(0.1)
+    assert [finding.verdict for finding in ear.opened("deadlock")] == ["suspected"]
+    assert len(ear.named("retracted")) == 1
+
+
+def test_when_a_program_is_healthy_networkx_is_not_loaded() -> None:
+    """Nor is anything else that is heavy; see test_autostart for a fresh process."""
+    with harness.agent() as ear:
+        harness.run_to_end(same_order)
+    assert ear.events == []
