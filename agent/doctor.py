@@ -56,7 +56,8 @@ class Examination:
 
     def text(self) -> str:
         """As printed."""
-        head = f"unstuck {__version__}, {platform.python_implementation()} {platform.python_version()}, {sys.platform}"
+        python = f"{platform.python_implementation()} {platform.python_version()}"
+        head = f"unstuck {__version__}, {python}, {sys.platform}"
         marks = [f"  {'ok   ' if check.healthy else 'WRONG'}  {check.text}" for check in self.checks]
         return "\n".join([head, "", "settings", *self.settings, "", "checks", *marks])
 

@@ -147,7 +147,12 @@ def _exits_on_stack(values: list[Any]) -> Iterator[tuple[Any, bool]]:
 
 
 def _defines(manager: Any, exit_function: FunctionType) -> bool:
-    return any(vars(base).get(exit_function.__name__) is exit_function for base in type(manager).__mro__)
+    """Whether this function is, or was before somebody patched it, the exit of the manager's class."""
+    name, qualname = exit_function.__name__, exit_function.__qualname__
+    return any(
+        vars(base).get(name) is exit_function or qualname == f"{base.__qualname__}.{name}"
+        for base in type(manager).__mro__
+    )
 
 
 @lru_cache(maxsize=2048)

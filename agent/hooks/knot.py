@@ -26,19 +26,21 @@ class Gate:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.blocked = state.blocked
         self.current = fast_running_task()
+        self.unblock = state.blocked.pop
 
     def block(self, resource: Any, task: Any) -> int:
         """Note that ``task`` is about to suspend on ``resource``; return its key for ``unblock``."""
         key = id(task)
-        self.state.blocked[key] = (resource, monotonic())
+        blocked = self.blocked
+        blocked[key] = (resource, monotonic())
+        note = getattr(resource, "_locked", None)
+        if type(note) is int and note not in blocked:  # the usual case: the holder can move
+            return key
         if self._closes_knot(key):
             self.state.on_knot(key)
         return key
-
-    def unblock(self, key: int) -> None:
-        """The acquire() ended, one way or another."""
-        self.state.blocked.pop(key, None)
 
     def _closes_knot(self, key: int) -> bool:
         blocked = self.state.blocked

@@ -25,6 +25,7 @@ def install(patches: Patches, state: State) -> None:
     """Hook ``asyncio.Lock``."""
     gate = Gate(state)
     patches.replace(asyncio.Lock, "__aenter__", _aenter(gate))
+    patches.replace(asyncio.Lock, "__aexit__", _aexit())
     patches.replace(asyncio.Lock, "acquire", _acquire(gate))
     patches.replace(asyncio.Lock, "locked", _locked())
 
@@ -43,6 +44,19 @@ def _aenter(gate: Gate) -> Any:
             await self.acquire()
 
     return __aenter__
+
+
+def _aexit() -> Any:
+    lock_class = asyncio.Lock
+
+    @functools.wraps(asyncio.Lock.__aexit__)
+    async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
+        if self._locked and not self._waiters and type(self) is lock_class:
+            self._locked = False
+        else:
+            self.release()
+
+    return __aexit__
 
 
 def _acquire(gate: Gate) -> Any:
@@ -66,7 +80,7 @@ def _acquire(gate: Gate) -> Any:
         try:
             await original(self)
         finally:
-            unblock(key)
+            unblock(key, None)
         self._locked = note
         return True
 

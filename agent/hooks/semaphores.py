@@ -24,29 +24,61 @@ def install(patches: Patches, state: State) -> None:
     semaphore = asyncio.Semaphore
     patches.replace(semaphore, HOLDS, None)
     patches.replace(semaphore, "__aenter__", _aenter(gate))
+    patches.replace(semaphore, "__aexit__", _aexit(gate))
     patches.replace(semaphore, "acquire", _acquire(gate))
     patches.replace(semaphore, "release", _release(gate))
 
 
 def _aenter(gate: Gate) -> Any:
-    plain, bounded, current = asyncio.Semaphore, asyncio.BoundedSemaphore, gate.current
+    exact, current = (asyncio.Semaphore, asyncio.BoundedSemaphore), gate.current
 
     @functools.wraps(asyncio.Semaphore.__aenter__)
     async def __aenter__(self: Any) -> None:
-        kind = type(self)
-        if self._value > 0 and not self._waiters and (kind is plain or kind is bounded):
-            self._value -= 1
-            holds = self._unstuck_holds
-            if holds is not None:
-                try:
-                    key = id(current())
-                except RuntimeError:  # driven by hand, without a loop
-                    key = FOREIGN
-                holds[key] = holds.get(key, 0) + 1
+        value = self._value
+        if value > 0 and not self._waiters and type(self) in exact and (holds := self._unstuck_holds) is not None:
+            self._value = value - 1
+            try:
+                key = id(current())
+            except RuntimeError:  # driven by hand, without a loop
+                key = FOREIGN
+            holds[key] = holds[key] + 1 if key in holds else 1
         else:
             await self.acquire()
 
     return __aenter__
+
+
+def _aexit(gate: Gate) -> Any:
+    plain, current = asyncio.Semaphore, gate.current
+
+    @functools.wraps(asyncio.Semaphore.__aexit__)
+    async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
+        if not self._waiters and type(self) is plain and (holds := self._unstuck_holds):
+            self._value += 1
+            try:
+                key = id(current())
+            except RuntimeError:
+                key = FOREIGN
+            if (units := holds.pop(key, 0)) != 1:
+                holds[key] = units
+                settle(holds, key)
+        else:
+            self.release()
+
+    return __aexit__
+
+
+def settle(holds: dict[int, int], key: int) -> None:
+    """Book one unit given back by the task ``key``, which may hold several, or none."""
+    units = holds.pop(key, 0)
+    if units == 1:
+        return
+    if units > 1:
+        holds[key] = units - 1
+        return
+    holds[FOREIGN] = (units if key == FOREIGN else holds.get(FOREIGN, 0)) - 1
+    if not sum(holds.values()):
+        holds.clear()
 
 
 def _acquire(gate: Gate) -> Any:
@@ -70,7 +102,7 @@ def _acquire(gate: Gate) -> Any:
             try:
                 await original(self)
             finally:
-                unblock(key)
+                unblock(key, None)
         holds[key] = holds.get(key, 0) + 1
         return True
 
@@ -88,15 +120,7 @@ def _release(gate: Gate) -> Any:
                 key = id(current())
             except RuntimeError:
                 key = FOREIGN
-            units = holds.get(key, 0)
-            if units > 1:
-                holds[key] = units - 1
-            elif units == 1:
-                del holds[key]
-            else:
-                holds[FOREIGN] = holds.get(FOREIGN, 0) - 1
-                if not sum(holds.values()):
-                    holds.clear()
+            settle(holds, key)
         original(self)
 
     return release

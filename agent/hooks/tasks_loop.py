@@ -79,6 +79,6 @@ def _noter(records: set[Any]) -> Callable[[Any, int], None]:
         try:
             record.parent = ref(current())
         except (RuntimeError, TypeError):  # no loop is running, or no task in it
-            record.parent = None
+            return
 
     return note
