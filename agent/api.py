@@ -71,6 +71,7 @@ def uninstall() -> None:
         agent, _agent = _agent, None
         if agent is None:
             return
+        agent.state.on = False
         agent.watchdog.stop()
         for name in agent.patches.restore():
             complain(f"{name} was replaced by somebody else meanwhile and is left as it is")

@@ -17,12 +17,13 @@ from typing import Any
 from .hooks.knot import holder_ids
 from .hooks.tasks import adopt
 from .state import State, TaskRecord
-from .waits import Mode, wait_of
+from .waits.glance import Glance, glance
 from .waits.reading import JOINABLE, Gathering
 
-UNSEEN, FREE, OWNED, JOIN, DEEP_JOIN = range(5)
 _CHUNK = 2_000
-_CLOSER_LOOKS = 1_000
+_CLOSER_LOOKS = 500
+UNSEEN, FREE, OWNED, JOIN = range(4)
+_VERDICTS = {Glance.FREE: FREE, Glance.HELD: OWNED, Glance.JOIN: JOIN}
 
 
 @dataclass(slots=True)
@@ -30,11 +31,10 @@ class Census:
     """What one pass saw. Refers to live tasks; it never leaves the tick."""
 
     tasks: int = 0
-    parked: dict[int, int] = field(default_factory=dict)
-    """Verdict by task id, for parked tasks that wait for other tasks."""
+    joins: dict[int, Any] = field(default_factory=dict)
+    """Parked tasks that wait for other tasks, by id."""
     roots: dict[int, Any] = field(default_factory=dict)
     """Where a deadlock may be: joining tasks whose target is parked too, resources whose holder is."""
-    loops: dict[int, Any] = field(default_factory=dict)
 
 
 class Taker:
@@ -42,78 +42,74 @@ class Taker:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._looks = 0
 
     def take(self, now: float) -> Census:
         """One pass. ``now`` is monotonic seconds."""
-        census, joins = Census(), list[tuple[Any, Any]]()
-        records, self._looks = list(self.state.records), _CLOSER_LOOKS
+        records = list(self.state.records)
+        census, self._looks = Census(len(records)), _CLOSER_LOOKS
         for start in range(0, len(records), _CHUNK):
-            self._pass(records[start : start + _CHUNK], now, census, joins)
+            self._pass(records[start : start + _CHUNK], now, census.joins)
             time.sleep(0)  # hand the interpreter back
-        self._find_roots(census, joins)
+        self._find_roots(census)
         return census
 
-    def _pass(self, records: list[Any], now: float, census: Census, joins: list[tuple[Any, Any]]) -> None:
-        blocked = self.state.blocked
+    def _pass(self, records: list[Any], now: float, joins: dict[int, Any]) -> None:
         for record in records:
             task = record()
             if task is None:
                 continue
-            census.tasks += 1
             future = task._fut_waiter
-            witness = id(future) if future is not None else 0
             try:
-                if record.witness != witness:
-                    record.witness, record.moved, record.verdict = witness, now, UNSEEN
+                if record.witness == id(future):
+                    verdict = record.verdict
+                    if verdict == UNSEEN:
+                        verdict = record.verdict = self._classify(task, future)
+                    if verdict == JOIN:
+                        joins[id(task)] = task
                     continue
             except AttributeError:
-                self._first_sight(record, task, witness, now)
-                continue
-            verdict = record.verdict
-            if verdict == FREE or not witness:
-                continue
-            if verdict == UNSEEN:
-                verdict = record.verdict = OWNED if id(task) in blocked else self._classify(task, future)
-            if verdict in (OWNED, JOIN, DEEP_JOIN):
-                census.parked[id(task)] = verdict
-                if verdict != OWNED:
-                    joins.append((task, future))
+                if not isinstance(record, TaskRecord):
+                    self._adopt(record, task)
+                    continue
+                self._note_loop(task)
+            record.witness, record.moved, record.verdict = id(future), now, UNSEEN
 
-    def _first_sight(self, record: Any, task: Any, witness: int, now: float) -> None:
-        if not isinstance(record, TaskRecord):
-            self.state.records.discard(record)
-            adopt(self.state, task)
-            return
-        record.witness, record.moved, record.verdict = witness, now, UNSEEN
+    def _adopt(self, plain: Any, task: Any) -> None:
+        self.state.records.discard(plain)
+        adopt(self.state, task)
+
+    def _note_loop(self, task: Any) -> None:
         loop = task.get_loop()
         if self.state.owns(loop):
             self.state.loops.add(loop)
 
     def _classify(self, task: Any, future: Any) -> int:
+        if future is None:
+            return UNSEEN  # running, about to run, or done
         if isinstance(future, JOINABLE):
             return JOIN
+        if id(task) in self.state.blocked:
+            return OWNED
         if not self._looks:
             return UNSEEN
         self._looks -= 1
-        wait = wait_of(task)
-        if wait.mode is Mode.HELD:
-            return OWNED
-        return FREE if wait.mode in (Mode.FREE, Mode.READY) else DEEP_JOIN
+        return _VERDICTS[glance(task, future)]
 
-    def _find_roots(self, census: Census, joins: list[tuple[Any, Any]]) -> None:
-        parked, roots = census.parked, census.roots
-        seen: set[int] = set()
-        for key, (resource, _since) in list(self.state.blocked.items()):
-            if id(resource) not in seen and key in parked:
-                seen.add(id(resource))
-                if any(holder in parked for holder in holder_ids(resource)):
-                    roots[id(resource)] = resource
-        for task, future in joins:
-            if parked.get(id(task)) == DEEP_JOIN or _may_be_stuck(future, parked):
-                roots[id(task)] = task
+    def _find_roots(self, census: Census) -> None:
+        joins, roots, blocked = census.joins, census.roots, self.state.blocked
+        for key, resource in {id(each): each for each, _since in list(blocked.values())}.items():
+            if any(holder in blocked or holder in joins for holder in holder_ids(resource)):
+                roots[key] = resource
+        for key, task in joins.items():
+            if _may_be_stuck(task._fut_waiter, joins, blocked):
+                roots[key] = task
 
 
-def _may_be_stuck(future: Any, parked: dict[int, int]) -> bool:
+def _may_be_stuck(future: Any, joins: dict[int, Any], blocked: dict[int, Any]) -> bool:
+    """Whether somebody this future stands for is parked too; for futures that do not tell, yes."""
     if isinstance(future, Gathering):
-        return any(id(child) in parked or isinstance(child, Gathering) for child in future._children)
-    return id(future) in parked
+        return any(id(child) in joins or id(child) in blocked or isinstance(child, Gathering) for child in future._children)
+    if isinstance(future, JOINABLE):
+        return id(future) in joins or id(future) in blocked
+    return True

@@ -2,78 +2,90 @@
 
 Laws:
 - A timeout is any entered context manager that keeps a live timer of its own: asyncio's, anyio's,
-  async-timeout's and a home-made one all look alike from here.
-- A timer that calls the task's own ``cancel`` counts too.
+  async-timeout's and a home-made one all look alike from here. In the loop's thread the timers are also
+  read backwards (``timers``), for a timeout may be entered where no frame of the chain shows it.
 - Cancelling a task cancels what it awaits; so a deadline is handed down along plain awaits, gather and
   TaskGroup, and stops at shield, wait and as_completed.
-- Where the frames cannot be read, there may be a deadline: the answer is UNKNOWN.
+- Where a chain cannot be followed to its end, or a frame's blocks cannot be read, there may be a deadline:
+  an unsure one at UNKNOWN.
+- One pass up to all who could hand a deadline down, one pass down: linear, also in rings of thousands.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import math
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .stacks import chain
+from .managers import unfold
+from .stacks import chain_of
+from .timers import Due, earlier
 from .waits.joiners import cancellers
 from .waits.reading import wait_of
 
 UNKNOWN = math.inf
-"""Loop time of a deadline that may exist and cannot be read."""
-_MOST = 10_000
+_MOST = 20_000
 
 
-def deadline_of(task: Any, cache: dict[int, float | None]) -> float | None:
-    """Loop time at which ``task`` will be woken by a timeout, or None. ``cache`` serves one judgement."""
-    seen, todo, found = {id(task)}, [task], None
+def deadlines(tasks: Iterable[Any], reached: Mapping[int, Due]) -> dict[int, Due]:
+    """The deadline of each task that has one, by id; ``reached`` is what the loop's timers reach."""
+    below: dict[int, list[int]] = defaultdict(list)
+    found: dict[int, Due] = {}
+    seen, todo = set[int](), list(tasks)
     while todo and len(seen) < _MOST:
-        current = todo.pop()
-        if id(current) not in cache:
-            cache[id(current)] = own_deadline(current)
-        due = cache[id(current)]
+        task = todo.pop()
+        if id(task) in seen:
+            continue
+        seen.add(id(task))
+        due = own_deadline(task, reached)
         if due is not None:
-            found = due if found is None else min(found, due)
-        for canceller in cancellers(current):
-            if id(canceller) not in seen:
-                seen.add(id(canceller))
-                todo.append(canceller)
+            found[id(task)] = due
+        for canceller in cancellers(task):
+            below[id(canceller)].append(id(task))
+            todo.append(canceller)
+    _hand_down(found, below)
     return found
 
 
-def own_deadline(task: Any) -> float | None:
-    """The earliest timeout among the blocks that the task's own frames are inside of."""
-    dues = []
-    wait = wait_of(task)
+def _hand_down(found: dict[int, Due], below: Mapping[int, list[int]]) -> None:
+    todo = deque(found)
+    while todo:
+        key = todo.popleft()
+        for child in below.get(key, ()):
+            due = earlier(found.get(child), found[key])
+            if due is not None and due != found.get(child):
+                found[child] = due
+                todo.append(child)
+
+
+def own_deadline(task: Any, reached: Mapping[int, Due]) -> Due | None:
+    """The deadline that the task's own frames, or timers that reach it, set."""
+    if task.done():
+        return None
+    wait, chain = wait_of(task), chain_of(task)
+    due = earlier(reached.get(id(task)), reached.get(id(task._fut_waiter)))
     if wait.due is not None:
-        dues.append(wait.due)
-    for link in chain(task.get_coro()):
+        due = earlier(due, Due(wait.due, True))
+    if not chain.complete:
+        due = earlier(due, Due(UNKNOWN, False))
+    for link in chain.links:
         entered = link.entered()
         if entered is None:
-            dues.append(UNKNOWN)
+            due = earlier(due, Due(UNKNOWN, False))
         for each in entered or ():
-            timer = live_timer(each.manager)
-            if timer is not None:
-                dues.append(timer.when())
-    return min(dues, default=None)
-
-
-def cancel_timers(loop: Any) -> dict[int, float]:
-    """Loop time by task id, for each timer of ``loop`` that will call a task's own ``cancel``."""
-    found: dict[int, float] = {}
-    for timer in list(getattr(loop, "_scheduled", ())):
-        owner = getattr(getattr(timer, "_callback", None), "__self__", None)
-        if isinstance(owner, asyncio.Task) and not timer.cancelled():
-            found[id(owner)] = min(timer.when(), found.get(id(owner), UNKNOWN))
-    return found
+            for manager in unfold(each.manager):
+                timer = live_timer(manager)
+                due = earlier(due, Due(timer.when(), True) if timer is not None else None)
+    return due
 
 
 def live_timer(manager: Any) -> Any:
     """The pending timer that a context manager keeps, or None."""
     for value in gc.get_referents(manager):
-        values = value.values() if isinstance(value, dict) and len(value) < 100 else (value,)
-        for each in list(values):
-            if type(each).__name__ == "TimerHandle" and not each.cancelled():  # uvloop has its own
+        values = list(value.values()) if isinstance(value, dict) and len(value) < 100 else [value]
+        for each in values:
+            if type(each).__name__ == "TimerHandle" and not each.cancelled():  # uvloop has its own class
                 return each
     return None

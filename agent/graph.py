@@ -6,8 +6,10 @@ Laws:
 - Built forwards from a few roots, iteratively and bounded. What lies beyond the bound, on another loop or
   under a deadline is FREE, so a graph cut short can only miss a deadlock, never invent one.
 - Each node has two modes. ``strict``: nothing is assumed that could fail; a gather whose children may
-  still raise can end early, a lock whose holder is not sure may come free. ``likely``: nobody fails, and
-  whom the hooks saw take a lock gives it back himself.
+  still raise can end early, a lock whose holder is not sure may come free, a timer that can reach a party
+  may wake it, a child of a TaskGroup may fail and so cancel the body (``escapes``). ``likely``: nobody
+  fails, and whom the hooks saw take a lock gives it back himself.
+- A task cancelled because a *sibling* in its group fails is cancelled from outside, and that is left aside.
 - Refers to live objects; it never leaves the step that made it.
 """
 
@@ -18,9 +20,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .deadlines import cancel_timers, deadline_of
+from .deadlines import deadlines
+from .groups import group_children
 from .holds import Hold, holds_on
 from .state import State
+from .timers import Due, reach
 from .waits import Mode, Wait, future_wait, wait_of
 
 _MOST_NODES = 20_000
@@ -35,6 +39,8 @@ class Node:
     strict: Mode = Mode.FREE
     likely: Mode = Mode.FREE
     needs: tuple[int, ...] = ()
+    escapes: tuple[int, ...] = ()
+    """Nodes of which any, by finishing, may free this one; they count strictly only."""
     wait: Wait | None = None
     due: float | None = None
     holds: tuple[Hold, ...] = ()
@@ -55,7 +61,8 @@ class Graph:
 def build(roots: Iterable[Any], state: State, loop: Any = None) -> Graph:
     """The part of the wait-for graph that the roots (tasks, locks, semaphores) lead to.
 
-    With ``loop`` given, called in that loop's own thread: tasks of other loops are then taken as free.
+    With ``loop`` given, called in that loop's own thread: tasks of other loops are then taken as free, and
+    the loop's timers are read too.
     """
     graph, todo = Graph(), list(roots)
     builder = _Builder(state, loop)
@@ -66,66 +73,76 @@ def build(roots: Iterable[Any], state: State, loop: Any = None) -> Graph:
         if len(graph.nodes) >= _MOST_NODES:
             graph.nodes[id(thing)] = Node(thing, "future")
             continue
-        node, needs = builder.node(thing)
-        node.needs = tuple(dict.fromkeys(map(id, needs)))
+        node, needs, escapes = builder.node(thing)
+        node.needs, node.escapes = _keys(needs), _keys(escapes)
         graph.nodes[id(thing)] = node
-        todo.extend(needs)
+        todo += [*needs, *escapes]
+    _set_deadlines(graph, reach(loop) if loop is not None else {})
     return graph
+
+
+def _set_deadlines(graph: Graph, reached: dict[int, Due]) -> None:
+    """Free whom a deadline or a timer may wake."""
+    waiting = [node.thing for node in graph.nodes.values() if node.kind == "task" and node.strict is not Mode.FREE]
+    dues = {**reached, **deadlines(waiting, reached)}
+    for key, node in graph.nodes.items():
+        due = dues.get(key)
+        if due is None or node.strict is node.likely is Mode.FREE:
+            continue
+        node.strict = Mode.FREE
+        if due.sure:
+            node.likely, node.due = Mode.FREE, due.when
+
+
+def _keys(things: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(map(id, things)))
+
+
+Found = tuple[Node, tuple[Any, ...], tuple[Any, ...]]
+"""A node, what it needs, and its escapes."""
 
 
 class _Builder:
     def __init__(self, state: State, loop: Any) -> None:
         self.state, self.loop = state, loop
-        self.cache: dict[int, float | None] = {}
-        self.timers: dict[int, float] | None = None
 
-    def node(self, thing: Any) -> tuple[Node, tuple[Any, ...]]:
+    def node(self, thing: Any) -> Found:
         if isinstance(thing, asyncio.Task):
             return self.task(thing)
         if isinstance(thing, asyncio.Lock | asyncio.Semaphore):
             return self.resource(thing)
         if thing.done():
-            return Node(thing, "future"), ()
-        return self.joining(Node(thing, "future"), future_wait(thing))
+            return Node(thing, "future"), (), ()
+        return self.joining(Node(thing, "future"), future_wait(thing), ())
 
-    def task(self, task: Any) -> tuple[Node, tuple[Any, ...]]:
+    def task(self, task: Any) -> Found:
         node = Node(task, "task")
         if task.done() or (self.loop is not None and task.get_loop() is not self.loop):
-            return node, ()
+            return node, (), ()
         node.wait = wait = wait_of(task)
         if wait.mode in (Mode.READY, Mode.FREE):
-            return node, ()
-        node.due = self.deadline(task)
-        if node.due is not None:
-            return node, ()
+            return node, (), ()
+        escapes = group_children(task)
         if wait.mode is Mode.HELD:
             node.strict = node.likely = Mode.ANY
-            return node, (wait.resource,)
-        return self.joining(node, wait)
+            return node, (wait.resource,), escapes
+        return self.joining(node, wait, escapes)
 
-    def joining(self, node: Node, wait: Wait) -> tuple[Node, tuple[Any, ...]]:
+    def joining(self, node: Node, wait: Wait, escapes: tuple[Any, ...]) -> Found:
         pending = tuple(need for need in wait.needs if not need.done())
         if wait.mode is Mode.FREE or not pending or _ends_soon(wait):
-            return node, ()
+            return node, (), ()
         node.wait = wait
         node.strict = Mode.ALL if wait.mode is Mode.ALL else Mode.ANY
         node.likely = Mode.ANY if wait.mode is Mode.ANY else Mode.ALL
-        return node, pending
+        return node, pending, escapes
 
-    def resource(self, resource: Any) -> tuple[Node, tuple[Any, ...]]:
+    def resource(self, resource: Any) -> Found:
         holds = holds_on(resource, self.state)
         if not holds:
-            return Node(resource, "resource"), ()
+            return Node(resource, "resource"), (), ()
         strict = Mode.ANY if all(hold.sure for hold in holds) else Mode.FREE
-        return Node(resource, "resource", strict, Mode.ANY, holds=holds), tuple(hold.task for hold in holds)
-
-    def deadline(self, task: Any) -> float | None:
-        due = deadline_of(task, self.cache)
-        if due is None:
-            if self.timers is None:
-                self.timers = cancel_timers(task.get_loop())
-            due = self.timers.get(id(task))
-        return due
+        return Node(resource, "resource", strict, Mode.ANY, holds=holds), tuple(hold.task for hold in holds), ()
 
 
 def _ends_soon(wait: Wait) -> bool:

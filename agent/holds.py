@@ -2,29 +2,30 @@
 
 Laws:
 - The hooks' note names the holder; certainty comes from the holder's own suspended frames: it must be
-  inside a block that gives the unit back by itself. Then, and only then, nobody else is meant to.
-- Blocks that do: ``async with`` over the lock or over a condition made of it; an ``@asynccontextmanager``
-  or an ``AsyncExitStack`` that is inside such a block; a context manager whose ``__aexit__`` releases and
-  that refers to the lock; a ``try`` whose handler releases in a frame that refers to the lock.
+  inside a block that gives this very unit back by itself. Then, and only then, nobody else is meant to.
+- Blocks that do: ``async with`` over the lock, or over a condition made of it, as long as nobody has
+  overridden how those give back; an ``@asynccontextmanager`` or ``AsyncExitStack`` that is inside such a
+  block; a manager of the program's own whose ``__aexit__``, and a ``finally`` whose body, calls ``release``
+  in straight-line code on an expression that is this lock at this moment.
+- A block around the acquire() that is still going on gives back what that one will take, nothing else.
 - A semaphore is accounted for only when the units noted make up exactly the units missing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from .exceptiontable import handler_names_around
+from .bytecode import handlers_around, released_paths
 from .hooks.knot import holder_ids
-from .stacks import Link, chain
+from .managers import within
+from .stacks import Entered, Link, chain, follow, line_of
 from .state import HOLDS, SITE, State
 
-_RELEASING = frozenset({"release", "__aexit__", "__exit__", "put_nowait"})
-_AGEN_MANAGER: type = contextlib._AsyncGeneratorContextManager
+_KINDS = (asyncio.Semaphore, asyncio.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def hold_of(task: Any, resource: Any, units: int) -> Hold:
     """How ``task`` holds ``units`` of ``resource``: where it entered, and whether that is sure."""
     if task.done():
         return Hold(task, units, False)
-    places = [(link, line) for link in chain(task.get_coro()) for line in _blocks(link, resource)]
+    links = chain(task.get_coro())
+    places = [(link, line) for link, inner in zip(links, [*links[1:], None], strict=True) for line in _blocks(link, inner, resource)]
     if not places:
         return Hold(task, units, False, *_noted(resource))
     link, line = places[0]
@@ -75,68 +77,53 @@ def _noted(resource: Any) -> tuple[int | None, CodeType | None]:
     note = getattr(resource, "_locked", None)
     if not isinstance(note, tuple):
         return None, None
-    from .stacks import line_of
-
     return line_of(note[1], note[2]), note[1]
 
 
-def _blocks(link: Link, resource: Any) -> list[int]:
+def _blocks(link: Link, inner: Link | None, resource: Any) -> Iterator[int]:
     """The line of each block around the suspended instruction that will give ``resource`` back."""
-    lines = [each.line for each in link.entered() or () if each.is_async and gives_back(each.manager, resource)]
-    if lines:
-        return lines
-    names = handler_names_around(link.code, link.lasti)
-    released = [line for line, loaded in names if "release" in loaded]
-    return released if released and _refers(link.awaitable, resource) else []
+    for entered in within(link):
+        if gives_back(entered, resource):
+            yield entered.line
+    if inner is None or _is_acquiring(inner, resource):
+        return
+    for handler in handlers_around(link.code, link.lasti):
+        paths = () if handler.is_with else released_paths(link.code, handler.target)
+        if any(link.lookup(path) is resource for path in paths):
+            yield handler.line
 
 
-def gives_back(manager: Any, resource: Any) -> bool:
-    """Whether leaving this context manager releases ``resource``."""
-    todo, seen = [manager], set()
-    while todo and len(seen) < 100:
-        current = todo.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        if current is resource or _is_condition_of(current, resource) or _is_wrapper_of(current, resource):
-            return True
-        todo.extend(_inner_managers(current))
-    return False
+def _is_acquiring(link: Link, resource: Any) -> bool:
+    return link.code.co_name in ("acquire", "__aenter__") and any(each is resource for each in link.referents())
 
 
-def _inner_managers(manager: Any) -> list[Any]:
-    if isinstance(manager, _AGEN_MANAGER):
-        return [each.manager for link in chain(manager.gen) for each in link.entered() or ()]
-    if isinstance(manager, contextlib.AsyncExitStack):
-        return [getattr(exit_, "__self__", None) for _is_sync, exit_ in manager._exit_callbacks]  # type: ignore[attr-defined]
-    return []
-
-
-def _is_condition_of(manager: Any, resource: Any) -> bool:
-    return isinstance(manager, asyncio.Condition) and manager._lock is resource  # type: ignore[attr-defined]
-
-
-def _is_wrapper_of(manager: Any, resource: Any) -> bool:
-    """A context manager of the program's own, whose exit releases and that refers to the resource."""
-    exit_function = getattr(type(manager), "__aexit__", None)
-    code = getattr(exit_function, "__code__", None)
-    if code is None or isinstance(manager, asyncio.Lock | asyncio.Semaphore | asyncio.Condition):
+def gives_back(entered: Entered, resource: Any) -> bool:
+    """Whether leaving this block releases ``resource``."""
+    manager = entered.manager
+    if not entered.is_async:
         return False
-    return not _RELEASING.isdisjoint(code.co_names) and _refers(manager, resource)
+    if manager is resource:
+        return _is_stock(manager)
+    if isinstance(manager, asyncio.Condition):
+        return manager._lock is resource and type(manager) is asyncio.Condition and _is_stock(resource)  # type: ignore[attr-defined]
+    return _releases_by_name(manager, resource)
 
 
-def _refers(start: Any, resource: Any, depth: int = 3, most: int = 2000) -> bool:
-    """Whether ``resource`` is among what ``start`` refers to, a few steps away."""
-    level, seen = [start], set()
-    for _ in range(depth):
-        following = []
-        for value in gc.get_referents(*level):
-            if value is resource:
-                return True
-            if id(value) not in seen and not isinstance(value, type | CodeType | asyncio.Task):
-                seen.add(id(value))
-                following.append(value)
-        if len(seen) > most:
-            return False
-        level = following
-    return False
+def _is_stock(resource: Any) -> bool:
+    """Whether the class leaves taking and giving back to asyncio."""
+    cls = type(resource)
+    base = next((kind for kind in _KINDS if isinstance(resource, kind)), None)
+    if base is None or cls in (base, asyncio.BoundedSemaphore):
+        return base is not None
+    return all(getattr(cls, name) is getattr(base, name) for name in ("acquire", "release", "__aenter__", "__aexit__"))
+
+
+def _releases_by_name(manager: Any, resource: Any) -> bool:
+    """A manager of the program's own: its ``__aexit__`` calls release on an attribute that is the resource."""
+    code = getattr(getattr(type(manager), "__aexit__", None), "__code__", None)
+    if code is None or not code.co_argcount:
+        return False
+    return any(
+        path.kind == "fast" and path.root == code.co_varnames[0] and follow(manager, path.attributes) is resource
+        for path in released_paths(code)
+    )

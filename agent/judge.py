@@ -21,6 +21,7 @@ from .waits import Mode
 def irreducible(graph: Graph, likely: bool = False) -> set[int]:
     """Keys of the nodes that can never finish, strictly, or as is ``likely``."""
     waiting_on: dict[int, list[int]] = defaultdict(list)
+    freed_by: dict[int, list[int]] = defaultdict(list)
     missing: dict[int, int] = {}
     finished: list[int] = []
     for key, node in graph.nodes.items():
@@ -31,13 +32,17 @@ def irreducible(graph: Graph, likely: bool = False) -> set[int]:
         missing[key] = len(node.needs) if mode is Mode.ALL else 1
         for need in node.needs:
             waiting_on[need].append(key)
+        for escape in () if likely else node.escapes:
+            freed_by[escape].append(key)
     while finished:
-        for key in waiting_on.get(finished.pop(), ()):
+        done = finished.pop()
+        for key in waiting_on.get(done, ()):
             if key in missing:
                 missing[key] -= 1
-                if not missing[key]:
-                    del missing[key]
-                    finished.append(key)
+        freed = [key for key in freed_by.get(done, ()) if key in missing]
+        for key in {*freed, *(key for key in waiting_on.get(done, ()) if not missing.get(key, 1))}:
+            del missing[key]
+            finished.append(key)
     return set(missing)
 
 

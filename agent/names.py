@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import source
-from .stacks import Link
+from .stacks import Link, instance_attributes
 from .state import SITE
 
 _MOST_VISITS = 6_000
@@ -80,7 +80,7 @@ def _roots(links: list[Link]) -> Iterator[tuple[str, str, Any]]:
     meanings: dict[tuple[str, str], dict[int, Any]] = {}
     for link in links:
         if not _is_library(link.module):
-            for name, thing in _locals(link).items():
+            for name, thing in link.variables().items():
                 shown = type(thing).__name__ if name == "self" else name
                 meanings.setdefault((shown, f" in {link.code.co_qualname}()"), {})[id(thing)] = thing
     for (name, suffix), things in meanings.items():
@@ -127,18 +127,6 @@ def _is_library(module: str) -> bool:
     return module.partition(".")[0] in ("asyncio", "unstuck", "contextlib", "")
 
 
-def _locals(link: Link) -> dict[str, Any]:
-    """A copy of a suspended function's locals that leaves nothing on its frame (see ``stacks``)."""
-    frame = link.frame
-    if frame is None or not frame.f_code.co_flags & 0x1:  # CO_OPTIMIZED: a function's, not a module's
-        return {}
-    found = frame.f_locals
-    copy = dict(found)
-    if type(found) is dict:  # up to 3.12
-        found.clear()
-    return copy
-
-
 def _inside(thing: Any) -> list[tuple[str, Any]]:
     if isinstance(thing, dict):
         return [(f"[{_key(key)}]", value) for key, value in list(dict.items(thing))[:_MOST_ITEMS]]
@@ -146,15 +134,8 @@ def _inside(thing: Any) -> list[tuple[str, Any]]:
         return [(f"[{index}]", value) for index, value in enumerate(list(thing)[:_MOST_ITEMS])]
     if isinstance(thing, set | frozenset):
         return [("[…]", value) for value in list(thing)[:_MOST_ITEMS]]
-    attributes = dict(vars(thing)) if isinstance(getattr(type(thing), "__dict__", None), types.MappingProxyType) and hasattr(thing, "__dict__") else {}
-    for base in type(thing).__mro__:
-        for name, member in vars(base).items():
-            if isinstance(member, types.MemberDescriptorType):
-                try:
-                    attributes[name] = member.__get__(thing)
-                except AttributeError:
-                    continue
-    return [(f".{name}", value) for name, value in attributes.items() if isinstance(name, str)][:_MOST_ITEMS]
+    attributes = instance_attributes(thing).items()
+    return [(f".{name}", value) for name, value in attributes if isinstance(name, str)][:_MOST_ITEMS]
 
 
 def _key(key: Any) -> str:

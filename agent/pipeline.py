@@ -15,7 +15,7 @@ from typing import Any
 from . import actions
 from .census import Census, Taker
 from .config import Settings
-from .confirm import Judgement, confirm, judge
+from .confirm import Judgement, confirm, in_loop, judge
 from .detectors import blocked_loop, deadlock, slow_wait
 from .findings import PROVEN, Event, Finding, Ledger
 from .sinks import Sink
@@ -124,24 +124,34 @@ class Pipeline:
         if judgement is None or not judgement.likely:
             return
         found = list(deadlock.find(judgement, self.state, time.monotonic(), self.settings.stuck_after))
-        self._watch(found, judgement)
+        found = self._watch(found, judgement)
         if self.settings.on_deadlock != "report":
             self._act(found)
 
-    def _watch(self, findings: list[Finding], judgement: Judgement) -> None:
+    def _watch(self, findings: list[Finding], judgement: Judgement) -> list[Finding]:
+        """Begin a vigil over each new finding and tell it; those whose loop did not answer wait for the next tick."""
+        told = []
         for finding in findings:
             if finding.subject not in self._vigils:
                 keys = finding.subject[1] if finding.kind == _DEADLOCKS else finding.subject[2:]  # type: ignore[index]
-                self._vigils[finding.subject] = Vigil([judgement.graph.nodes[key].thing for key in keys])
-        self._tell(self.ledger.report(findings, time.monotonic()))
+                tasks = [judgement.graph.nodes[key].thing for key in keys]
+                vigil = in_loop(tasks[0].get_loop(), lambda tasks=tasks: Vigil(tasks))  # type: ignore[misc]
+                if vigil is None:
+                    continue
+                self._vigils[finding.subject] = vigil
+            told.append(finding)
+        self._tell(self.ledger.report(told, time.monotonic()))
+        return told
 
     def _act(self, found: list[Finding]) -> None:
         for finding in found:
             if finding.verdict == PROVEN:
                 story = render(Event("opened", time.time(), finding), colour=False, width=100)
-                actions.resolve(self.settings.on_deadlock, self._vigils[finding.subject], self.state, "\n" + story)
-                self._tell(self.ledger.end(finding.subject, time.monotonic(), note=f"ended by {self.settings.on_deadlock}"))
-                self._dismiss(finding.subject)
+                vigil = self._vigils[finding.subject]
+                if actions.resolve(self.settings.on_deadlock, vigil, self.state, "\n" + story):
+                    note = f"ended by {self.settings.on_deadlock}"
+                    self._tell(self.ledger.end(finding.subject, time.monotonic(), note=note))
+                    self._dismiss(finding.subject)
 
     def _dismiss(self, subject: Hashable) -> None:
         vigil = self._vigils.pop(subject, None)

@@ -2,9 +2,9 @@
 
 Laws:
 - Walks are iterative and bounded; what cannot be followed ends the chain, it never raises.
-- Nothing here touches ``f_locals`` of the program's frames: before 3.13 that would make a dict on the
-  frame and so keep the program's objects alive. Locals and the evaluation stack are read through
-  ``gc.get_referents``, which lists a suspended frame's locals in order and then its stack in order.
+- Before 3.13 ``f_locals`` of the program's frames is not touched: it would make, or overwrite, a dict that
+  the program may hold. Locals and the evaluation stack are read through ``gc.get_referents``, which lists a
+  suspended frame's locals in order and then its stack in order.
 - A frame that is running has no readable stack; it is reported with no contexts.
 
 Theory. ``async with x`` leaves x's exit on the frame's evaluation stack until the block ends: a bound
@@ -18,6 +18,7 @@ context manager we know the object and the line of its ``with``, at no cost to t
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,20 +26,28 @@ from functools import lru_cache
 from types import (
     AsyncGeneratorType,
     BuiltinMethodType,
+    CellType,
     CodeType,
     CoroutineType,
     FrameType,
     FunctionType,
     GeneratorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
     MethodType,
+    WrapperDescriptorType,
 )
 from typing import Any
 
-from .exceptiontable import handlers_around
+from .bytecode import Path, deletes_locals, exit_beyond_handlers, handlers_around
 
 MAX_DEPTH = 1000
 _EXITS = ("__exit__", "__aexit__")
 _SUSPENDABLE = (CoroutineType, GeneratorType, AsyncGeneratorType)
+# Since 3.14 a with block keeps the unbound exit and the manager on the stack, before a bound method.
+_UNBOUND: tuple[type, ...] = ()
+if sys.version_info >= (3, 14):
+    _UNBOUND = (FunctionType, MethodDescriptorType, WrapperDescriptorType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +91,66 @@ class Link:
         """The first local (so: the first argument, such as self) of that kind, or None."""
         return next((value for value in self.referents() if isinstance(value, kind)), None)
 
+    def variables(self) -> dict[str, Any]:
+        """Local variables by name: all of them since 3.13, the arguments alone before (see the laws)."""
+        frame = self.frame
+        if frame is None or not self.code.co_flags & inspect.CO_OPTIMIZED:
+            return {}
+        if sys.version_info >= (3, 13):
+            return dict(frame.f_locals)
+        count = self.code.co_argcount + self.code.co_kwonlyargcount
+        values = self.referents()
+        at = next((index for index, value in enumerate(values) if value is self.code), None)
+        if at is None or deletes_locals(self.code):
+            return {}
+        named = zip(self.code.co_varnames[:count], values[at + 1 :], strict=False)
+        return {name: _content(value) for name, value in named}
+
+    def lookup(self, path: Path) -> Any:
+        """What an expression of this frame stands for at this moment, or None; runs no code of the program."""
+        frame = self.frame
+        if frame is None:
+            return None
+        if path.kind == "global":
+            return follow(frame.f_globals.get(path.root), path.attributes)
+        if path.kind == "deref" and path.root in self.code.co_freevars:
+            return follow(self._closed_over(path.root), path.attributes)
+        return follow(self.variables().get(path.root), path.attributes)
+
+    def _closed_over(self, name: str) -> Any:
+        function = next((each for each in self.referents() if getattr(each, "__code__", None) is self.code), None)
+        cells = getattr(function, "__closure__", None)
+        return _content(cells[self.code.co_freevars.index(name)]) if cells else None
+
     def entered(self) -> list[Entered] | None:
         """The context managers whose blocks cover the suspended instruction, outermost first.
 
-        None when the frame's stack and its exception table disagree: better no answer than a wrong one.
+        None when the frame's stack and its code do not agree to the last exit (a local that holds a bound
+        ``__exit__`` is enough): better no answer than a wrong one.
         """
-        handlers = [line for line, is_with in handlers_around(self.code, self.lasti) if is_with]
-        if not handlers:
-            return []
+        handlers = [each for each in handlers_around(self.code, self.lasti) if each.is_with]
         exits = list(_exits_on_stack(self.referents()))
-        if len(exits) not in (len(handlers), len(handlers) + 1):
+        if len(exits) != len(handlers) + exit_beyond_handlers(self.code, self.lasti):
             return None
-        return [Entered(manager, line, is_async) for (manager, is_async), line in zip(exits, reversed(handlers), strict=False)]
+        pairs = zip(exits, reversed(handlers), strict=False)
+        return [Entered(manager, handler.line, is_async) for (manager, is_async), handler in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """An await chain, outermost frame first, and whether it was followed to its very end."""
+
+    links: tuple[Link, ...]
+    complete: bool
+
+
+def chain_of(task: Any) -> Chain:
+    """The await chain of a suspended task; complete when it ends at the future the task waits on."""
+    future = task._fut_waiter
+    links, end = _walk(task.get_coro())
+    reaches = end is future or (type(end).__name__ == "FutureIter" and any(each is future for each in gc.get_referents(end)))
+    by_python = bool(links) and links[-1].code.co_qualname == "Future.__await__"
+    return Chain(tuple(links), future is not None and (reaches or by_python))
 
 
 def chain(coroutine: Any) -> list[Link]:
@@ -102,18 +159,25 @@ def chain(coroutine: Any) -> list[Link]:
     Follows coroutines, generators, async generators (also through their asend/athrow objects) and
     ``__await__`` wrappers; ends at a future, a foreign awaitable or a running frame.
     """
+    return _walk(coroutine)[0]
+
+
+def _walk(coroutine: Any) -> tuple[list[Link], Any]:
     links: list[Link] = []
     current = coroutine
     while current is not None and len(links) < MAX_DEPTH:
         if not isinstance(current, _SUSPENDABLE):
-            current = _unwrap(current)
+            inner = _unwrap(current)
+            if inner is None:
+                break
+            current = inner
             continue
         frame, inner = _step(current)
         if frame is None:
             break
         links.append(Link(current, frame.f_code, frame.f_lasti))
         current = inner
-    return links
+    return links, current
 
 
 def _step(awaitable: Any) -> tuple[FrameType | None, Any]:
@@ -142,17 +206,50 @@ def _exits_on_stack(values: list[Any]) -> Iterator[tuple[Any, bool]]:
         if isinstance(value, MethodType | BuiltinMethodType):
             if value.__name__ in _EXITS:
                 yield value.__self__, value.__name__ == "__aexit__"
-        elif isinstance(value, FunctionType) and value.__name__ in _EXITS and _defines(following, value):
+        elif _UNBOUND and isinstance(value, _UNBOUND) and value.__name__ in _EXITS and _defines(following, value):
             yield following, value.__name__ == "__aexit__"
 
 
-def _defines(manager: Any, exit_function: FunctionType) -> bool:
+def _defines(manager: Any, exit_function: Any) -> bool:
     """Whether this function is, or was before somebody patched it, the exit of the manager's class."""
     name, qualname = exit_function.__name__, exit_function.__qualname__
     return any(
         vars(base).get(name) is exit_function or qualname == f"{base.__qualname__}.{name}"
         for base in type(manager).__mro__
     )
+
+
+def follow(thing: Any, attributes: tuple[str, ...]) -> Any:
+    """``thing.a.b.c`` by instance dictionaries and slots alone: no property and no ``__getattr__`` runs."""
+    for name in attributes:
+        thing = instance_attributes(thing).get(name)
+    return thing
+
+
+def instance_attributes(thing: Any) -> dict[str, Any]:
+    """The attributes that the object itself has, in its dictionary and its slots."""
+    found: dict[str, Any] = {}
+    for base in type(thing).__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, MemberDescriptorType):
+                try:
+                    found[name] = member.__get__(thing)
+                except AttributeError:
+                    continue
+    try:
+        found.update(object.__getattribute__(thing, "__dict__"))
+    except (AttributeError, TypeError):
+        pass
+    return found
+
+
+def _content(value: Any) -> Any:
+    if not isinstance(value, CellType):
+        return value
+    try:
+        return value.cell_contents
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=2048)

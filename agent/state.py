@@ -43,6 +43,8 @@ class State:
     """What the hooks know of one process."""
 
     def __init__(self) -> None:
+        self.on = True
+        """False once the agent is switched off: a hook that was under way then notes nothing more."""
         self.records: set[Any] = set()
         """Weak references to living tasks: TaskRecords, and plain ones of tasks nobody has looked at yet."""
         self.blocked: dict[int, tuple[Any, float]] = {}

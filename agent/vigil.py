@@ -1,7 +1,7 @@
 """Keeping an eye on the tasks of an open finding: are they still where they were found?
 
 Laws:
-- Weak references only. Each task is watched together with the very future it was suspended on, and tells
+- Begun in the loop's own thread, where the tasks hold still. Weak references only. Each task is watched together with the very future it was suspended on, and tells
   by a done-callback how it ended, for it may be gone before anybody looks.
 - Whoever was cancelled, or went down with its loop, did not move by itself: that closes a finding. Whoever
   went on without that proves the finding wrong: it is retracted.
@@ -31,6 +31,7 @@ class Member:
         self.task: weakref.ref[Any] = weakref.ref(task)
         future = task._fut_waiter
         self.future: weakref.ref[Any] | None = weakref.ref(future) if isinstance(future, asyncio.Future) else None
+        self.cancels = task.cancelling()
         self.end: Outcome | None = None
         task.add_done_callback(self._done)
 
@@ -39,7 +40,7 @@ class Member:
         task = self.task()
         if self.end is not None or task is None:
             return self.end or Outcome.ENDED
-        if task.cancelling():
+        if task.cancelling() > self.cancels:
             return Outcome.ENDED
         future = self.future() if self.future is not None else None
         if future is None or task._fut_waiter is not future or future.done():
@@ -53,7 +54,7 @@ class Member:
             task.remove_done_callback(self._done)
 
     def _done(self, task: Any) -> None:
-        self.end = Outcome.ENDED if task.cancelled() or task.cancelling() else Outcome.MOVED
+        self.end = Outcome.ENDED if task.cancelled() or task.cancelling() > self.cancels else Outcome.MOVED
 
 
 class Vigil:

@@ -1,6 +1,6 @@
 """One handler calls something synchronous, and every other task stands still with it.
 
-    UNSTUCK=1 python examples/frozen_loop.py
+UNSTUCK=1 python examples/frozen_loop.py
 """
 
 import asyncio

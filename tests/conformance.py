@@ -40,6 +40,7 @@ NEEDS = ("networkx",)
 """What the agent may import from elsewhere while it has no sinks."""
 HOOK = "unstuck.pth"
 PATIENCE = 1800.0
+"""Seconds for the first run; those after it get three times what it took, so that a hang is soon seen."""
 PASSED = "ok"
 
 
@@ -130,14 +131,15 @@ def _environment(agent: bool) -> dict[str, str]:
 # -- one run ---------------------------------------------------------------------------------------
 
 
-def run_tests(python: Path, modules: Sequence[str], agent: bool) -> Run:
+def run_tests(python: Path, modules: Sequence[str], agent: bool, patience: float = PATIENCE) -> Run:
     """Run CPython's tests of these modules once."""
     command = [str(python), "-m", "test", "-v", *modules]
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            ending = _wait_for(command, cwd=folder, env=_environment(agent), stdout=stdout, stderr=stderr)
+            how = {"cwd": folder, "env": _environment(agent), "stdout": stdout, "stderr": stderr}
+            ending = _wait_for(command, patience, **how)
         told, complained = (path.read_text(errors="replace") for path in (out, err))
     lines = frozenset(filter(None, map(normalise, complained.splitlines())))
     if ending and "Total tests:" not in told:
@@ -145,11 +147,11 @@ def run_tests(python: Path, modules: Sequence[str], agent: bool) -> Run:
     return Run(read_outcomes(told), lines, time.monotonic() - started, ending)
 
 
-def _wait_for(command: Sequence[str], **how: Any) -> str:
+def _wait_for(command: Sequence[str], patience: float, **how: Any) -> str:
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=PATIENCE, **how)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=patience, **how)
     except subprocess.TimeoutExpired:
-        return f"not over after {PATIENCE:g} s"
+        return f"not over after {patience:.0f} s"
     return f"exit code {done.returncode}" if done.returncode else ""
 
 
@@ -206,33 +208,42 @@ def module_of(test: str) -> str:
     return ".".join(test.split(".")[1:3])
 
 
-def rerun(python: Path, tests: list[str], times: int) -> tuple[list[str], list[str]]:
+def rerun(
+    python: Path, tests: list[str], times: int, patience: float = PATIENCE
+) -> tuple[list[str], list[str]]:
     """Run the modules of these tests again, with the agent and without: those to blame, those flaky."""
     blamed = list(tests)
     for _ in range(times):
-        if not blamed:
-            break
-        modules = sorted(set(map(module_of, blamed)))
-        runs = [run_tests(python, modules, agent) for agent in (True, False)]
-        blamed = [test for test in blamed if not runs[0].passed(test) and runs[1].passed(test)]
+        suspects = set(blamed)
+        for module in sorted(set(map(module_of, blamed))):  # one by one: a hang in one hides no other
+            runs = [run_tests(python, [module], agent, patience) for agent in (True, False)]
+            suspects -= {test for test in suspects if module_of(test) == module and _alike(test, *runs)}
+        blamed = [test for test in blamed if test in suspects]
     return blamed, [test for test in tests if test not in blamed]
 
 
+def _alike(test: str, with_agent: Run, without: Run) -> bool:
+    return with_agent.passed(test) or not without.passed(test)
+
+
 def compare(version: str, python: Path, modules: Sequence[str], reruns: int) -> Verdict:
-    """Run, compare, run again what differs."""
-    without = [run_tests(python, modules, agent=False) for _ in range(2)]
-    with_agent = run_tests(python, modules, agent=True)
+    """Run, compare, run again what differs, tell at once."""
+    without = [run_tests(python, modules, agent=False)]
+    patience = 60 + 3 * without[0].seconds
+    without.append(run_tests(python, modules, agent=False, patience=patience))
+    with_agent = run_tests(python, modules, agent=True, patience=patience)
     verdict = Verdict(version, without[0], with_agent)
-    verdict.blamed, verdict.flaky = rerun(python, differing(without, with_agent), reruns)
+    verdict.blamed, verdict.flaky = rerun(python, differing(without, with_agent), reruns, patience)
     known = without[0].lines | without[1].lines
     new = with_agent.lines - known
     if new and reruns:  # a line bears no test's name, so all is run again
-        known |= run_tests(python, modules, agent=False).lines
-        new &= run_tests(python, modules, agent=True).lines - known
+        known |= run_tests(python, modules, agent=False, patience=patience).lines
+        new &= run_tests(python, modules, agent=True, patience=patience).lines - known
     verdict.new_lines = sorted(new)
     verdict.passing_lines = sorted(with_agent.lines - known - new)
     if with_agent.ending and not (without[0].ending or verdict.blamed or verdict.flaky):
         verdict.blamed.append(f"the run as a whole: {with_agent.ending}")
+    print(details(verdict) or f"{version}: nothing differs", flush=True)
     return verdict
 
 
@@ -273,15 +284,16 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
 
 
 def details(verdict: Verdict) -> str:
-    """Each difference by name."""
-    told = [
-        f"{verdict.version}: {verdict.with_agent.outcomes.get(test, 'missing')} with the agent: {test}"
-        for test in verdict.blamed
-    ]
-    told += [f"{verdict.version}: only with the agent on stderr: {line}" for line in verdict.new_lines]
-    told += [f"{verdict.version}: flaky, not blamed: {test}" for test in verdict.flaky]
-    told += [f"{verdict.version}: once with the agent, not again: {line}" for line in verdict.passing_lines]
-    return "\n".join(told)
+    """Each difference by name. Tests that a hang or crash kept from running are only counted."""
+    outcomes = verdict.with_agent.outcomes
+    reached = [test for test in verdict.blamed if test in outcomes or " " in test]
+    told = [f"{outcomes.get(test, 'failed')} with the agent: {test}" for test in reached]
+    if len(reached) < len(verdict.blamed):
+        told.append(f"{len(verdict.blamed) - len(reached)} tests not reached: {verdict.with_agent.ending}")
+    told += [f"only with the agent on stderr: {line}" for line in verdict.new_lines]
+    told += [f"flaky, not blamed: {test}" for test in verdict.flaky]
+    told += [f"once with the agent, not again, on stderr: {line}" for line in verdict.passing_lines]
+    return "\n".join(f"{verdict.version}: {line}" for line in told)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -306,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 pythons,
             )
         )
-    print("\n".join(filter(None, [summary(verdicts), *map(details, verdicts)])))
+    print(summary(verdicts))
     return 2 if not verdicts else int(not all(verdict.clean for verdict in verdicts))
 
 

@@ -32,7 +32,7 @@ def find(name: str) -> Finding:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_when_the_loop_is_blocked(pair: Pair) -> None:
-    """One finding with its culprit, whose innermost line of the program is the blocking one; closed when it turns."""
+    """One finding with its culprit, whose innermost line is the blocking one; closed when the loop turns."""
     with harness.agent(blocked_loop_after=AFTER) as ear:
         harness.run_to_end(pair.buggy)
         time.sleep(2 * AFTER)
@@ -48,7 +48,9 @@ def test_when_the_loop_is_blocked(pair: Pair) -> None:
     assert opened.id == closed.id
 
 
-@pytest.mark.parametrize("program", [*(pair.healthy for pair in PAIRS), *HEALTHY], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "program", [*(pair.healthy for pair in PAIRS), *HEALTHY], ids=lambda each: each.__name__
+)
 def test_when_the_loop_turns(program: Program) -> None:
     """Not a word, in many runs."""
     with harness.agent(blocked_loop_after=GENEROUS) as ear:
@@ -58,7 +60,7 @@ def test_when_the_loop_turns(program: Program) -> None:
 
 
 def test_when_a_call_blocks() -> None:
-    """The stack goes from the task's coroutine, outermost, to the blocking call, innermost; no frame of asyncio's."""
+    """The stack goes from the task's coroutine to the blocking call, without a frame of asyncio's."""
     (culprit,) = find("sleep_in_a_task").tasks
     assert ["sleep_in_a_task.<locals>.handle", "slow_driver"] == [place.function for place in culprit.stack]
     assert "time.sleep(BLOCK)  # blocks" == culprit.stack[-1].code

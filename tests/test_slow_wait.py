@@ -66,7 +66,9 @@ def test_when_the_holder_sleeps() -> None:
     (resource,) = finding.resources
     assert waiter.waits_for == resource.id
     assert [resource.id] == [held.resource for held in holder.holds]
-    assert [True] == [held.taken_at is not None and "async with resource" in held.taken_at.code for held in holder.holds]
+    assert [True] == [
+        held.taken_at is not None and "async with resource" in held.taken_at.code for held in holder.holds
+    ]
     assert "the holder holder-0 waits in asyncio.sleep" == finding.note
     assert finding.age_s >= AFTER
 

@@ -2,8 +2,9 @@
 
 Law: a wait closes a knot exactly when, following waiter to holder, nobody is met who is not himself
 blocked on a lock or semaphore. Each hop is two dictionary look-ups; the first task met that can move ends
-the search. The answer is a hint for the watcher, never a verdict: joins, timeouts and the certainty of
-each hold are judged there.
+the search, and so do MOST_HOPS, lest a long convoy pay for each newcomer: what is longer is the tick's
+business. The answer is a hint for the watcher, never a verdict: joins, timeouts and the certainty of each
+hold are judged there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .tasks import fast_running_task
 FOREIGN = 0
 """Stands for holders that cannot be named."""
 
-_MOST_HOPS = 10_000
+_MOST_HOPS = 32
 
 
 class Gate:

@@ -65,13 +65,12 @@ def _acquire(gate: Gate) -> Any:
 
     @functools.wraps(original)
     async def acquire(self: Any) -> bool:
-        frame = getframe(1)
         try:
-            task = current()
+            task, frame = current(), getframe(1)
             note: Any = (ref(task), frame.f_code, frame.f_lasti)
-        except (RuntimeError, TypeError, AttributeError):
+            del frame
+        except (RuntimeError, TypeError, ValueError):  # no loop, no task, driven by C
             return await original(self)
-        del frame
         if not self._locked and not self._waiters:
             self._locked = note
             return True
@@ -81,7 +80,8 @@ def _acquire(gate: Gate) -> Any:
             await original(self)
         finally:
             unblock(key, None)
-        self._locked = note
+        if gate.state.on:  # the agent may have been switched off meanwhile
+            self._locked = note
         return True
 
     return acquire

@@ -3,6 +3,7 @@
 Laws:
 - Two references in one tuple on the object itself: the note dies with what it describes.
 - Signatures stay those of the class, so that a wrong call fails with the same words.
+- A copy or a pickle of a primitive carries no note.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..patching import Patches
-from ..state import HOLDS
+from ..state import HOLDS, SITE
 
 Init = Callable[..., None]
 
@@ -33,6 +34,19 @@ def install(patches: Patches) -> None:
     for cls, make in makers.items():
         original = cls.__dict__["__init__"]
         patches.replace(cls, "__init__", functools.wraps(original)(make(original)))
+        if "__getstate__" not in cls.__dict__ and cls is not asyncio.BoundedSemaphore:
+            patches.replace(cls, "__getstate__", _state_without_notes)
+
+
+def _state_without_notes(self: Any) -> Any:
+    """``object.__getstate__`` as if the agent were not there."""
+    state = object.__getstate__(self)  # type: ignore[attr-defined]
+    if not isinstance(state, dict):
+        return state
+    bare = {name: value for name, value in state.items() if name not in (SITE, HOLDS)}
+    if "_locked" in bare:
+        bare["_locked"] = bool(bare["_locked"])
+    return bare
 
 
 def _plain(original: Init, getframe: Callable[[int], Any] = sys._getframe) -> Init:

@@ -37,6 +37,7 @@ def adopt(state: State, task: Any) -> None:
 _PASSING: tuple[CodeType, ...] = (
     tasks.create_task.__code__,
     tasks.ensure_future.__code__,
+    getattr(tasks, "_ensure_future", tasks.ensure_future).__code__,  # 3.11
     tasks.gather.__code__,
     tasks.shield.__code__,
     tasks.wait_for.__code__,

@@ -83,15 +83,31 @@ def _adder_311(records: set[Any]) -> Callable[[Any], None]:
     enlist, forget = records.add, records.discard
     getframe, ref, record_of = sys._getframe, weakref.ref, TaskRecord
     current, running = tasks._current_tasks.get, tasks.events._get_running_loop  # type: ignore[attr-defined]
+    in_create, in_ensure, in_gather = tasks.create_task.__code__, tasks._ensure_future.__code__, tasks.gather.__code__  # type: ignore[attr-defined]
+    keep: Any = None  # as above
 
     def add(task: Any) -> None:
-        record = record_of(task, forget)
-        enlist(record)
-        frame: Any = creating_frame(getframe(1))
-        record.code = frame.f_code
-        record.lasti = frame.f_lasti
-        parent = current(running())
-        if parent is not None:
-            record.parent = ref(parent)
+        nonlocal keep
+        enlist(record := record_of(task, forget))
+        try:
+            frame: Any = getframe(2)
+            code = frame.f_code
+            if code is in_create:
+                frame = frame.f_back
+                code = frame.f_code
+            elif code is in_ensure:
+                frame = creating_frame(frame.f_back)
+                code = frame.f_code
+                if code is in_gather:
+                    frame = frame.f_back
+                    code = frame.f_code
+            else:
+                frame = creating_frame(getframe(1))
+                code = frame.f_code
+            record.code = code
+            record.lasti = frame.f_lasti
+            record.parent = keep = ref(current(running()))  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # no loop, no task, no such frame
+            return
 
     return add

@@ -13,15 +13,16 @@ from .rows import find_code
 _MOST = 1000
 
 
-def cancellers(future: Any) -> Iterator[Any]:
+def cancellers(future: Any, groups: bool = True) -> Iterator[Any]:
     """Tasks whose own cancellation is handed on to ``future``: by a plain await, a gather, a TaskGroup.
 
     Tasks behind ``shield``, ``wait`` and ``as_completed`` are none: those do not hand cancellation on.
+    Without ``groups`` TaskGroups are left out too.
     """
     seen, todo = {id(future)}, [future]
     while todo and len(seen) < _MOST:
         for callback in callbacks(todo.pop()):
-            found = _behind(callback)
+            found = _behind(callback, groups)
             if found is None or id(found) in seen:
                 continue
             seen.add(id(found))
@@ -31,7 +32,7 @@ def cancellers(future: Any) -> Iterator[Any]:
                 todo.append(found)
 
 
-def _behind(callback: Any) -> Any:
+def _behind(callback: Any, groups: bool) -> Any:
     """The task or future that a done-callback would resume, or None."""
     if isinstance(callback, functools.partial):  # wait_for on 3.11: partial(_release_waiter, waiter)
         is_wait_for = getattr(callback.func, "__code__", None) is find_code("asyncio.tasks:_release_waiter")
@@ -40,7 +41,7 @@ def _behind(callback: Any) -> Any:
     if isinstance(owner, asyncio.Task):
         return owner
     if isinstance(owner, asyncio.TaskGroup):
-        return owner._parent_task
+        return owner._parent_task if groups else None
     if getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback"):
         return closed_over(callback, "outer")
     return None

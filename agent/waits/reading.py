@@ -8,9 +8,11 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from dataclasses import replace
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 from ..stacks import chain
@@ -19,6 +21,7 @@ from .model import READY, Mode, Wait
 from .rows import Table, find_code
 
 Gathering: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+_CFuture: type = asyncio.Future
 JOINABLE = (asyncio.Task, Gathering)
 """Futures that are awaited for other tasks' sake."""
 
@@ -44,7 +47,7 @@ def wait_of(task: Any) -> Wait:
         return READY
     if isinstance(future, JOINABLE):
         return future_wait(future)
-    links = chain(task.get_coro())
+    links = list(chain(task.get_coro()))
     match = table().match(links)
     if match is None:
         return future_wait(future)
@@ -59,24 +62,41 @@ def future_wait(future: Any) -> Wait:
         return Wait("task", Mode.ALL, future, (future,), cancels=True)
     if isinstance(future, Gathering):
         children = tuple(future._children)
-        mode = Mode.ALL if _returns_exceptions(children) else Mode.FAIL_FAST
+        mode = Mode.ALL if _returns_exceptions(future, children) else Mode.FAIL_FAST
         return Wait("asyncio.gather", mode, future, children, cancels=True)
-    for callback in callbacks(future):
-        code = getattr(callback, "__code__", None)
-        if code is not None and code is find_code("asyncio.tasks:shield._outer_done_callback"):
-            inner = closed_over(callback, "inner")
+    for function in _own_functions(future):
+        if function.__code__ is find_code("asyncio.tasks:shield._outer_done_callback"):
+            inner = closed_over(function, "inner")
             if inner is not None:
                 return Wait("asyncio.shield", Mode.ALL, inner, (inner,))
-        if code is not None and code is find_code("asyncio.futures:_chain_future._call_check_cancel"):
+        if function.__code__ is find_code("asyncio.futures:_chain_future._call_check_cancel"):
             return Wait("thread", Mode.FREE, future)
     return Wait("future", Mode.FREE, future)
 
 
-def _returns_exceptions(children: tuple[Any, ...]) -> bool:
-    """Whether the gather over these children was told to collect exceptions: unfinished ones tell."""
+def stands_for_another(future: Any) -> bool:
+    """Whether a plain future is a shield's; in constant time, however many await it."""
+    shield = find_code("asyncio.tasks:shield._outer_done_callback")
+    return any(function.__code__ is shield for function in _own_functions(future))
+
+
+def _own_functions(future: Any) -> list[FunctionType]:
+    """The function that was the future's first done-callback; all of them for a future of Python's own.
+
+    The C future keeps its first callback apart, so this does not copy the list of all who await it.
+    """
+    found = [each for each in gc.get_referents(future) if isinstance(each, FunctionType)]
+    if found or isinstance(future, _CFuture):
+        return found
+    return [each for each in callbacks(future) if isinstance(each, FunctionType)]
+
+
+def _returns_exceptions(gathering: Any, children: tuple[Any, ...]) -> bool:
+    """Whether this very gather was told to collect exceptions; its callback on an unfinished child tells."""
     for child in children:
         for callback in callbacks(child):
-            if getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback"):
+            is_gather = getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback")
+            if is_gather and closed_over(callback, "outer") is gathering:
                 return closed_over(callback, "return_exceptions") is True
     return False
 

@@ -31,6 +31,8 @@ class Row:
     kind: str
     read: Reader
     composite: bool = False
+    joins: bool = False
+    """Whether this may be a wait for other tasks: only such rows matter to the judge."""
 
 
 class Table:
@@ -39,6 +41,8 @@ class Table:
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
         self._codes: list[CodeType] = []
+        self.relevant: set[int] = set()
+        """Ids of the code objects of joining rows."""
 
     def add(self, target: str, row: Row) -> None:
         """Enter the function at ``module:qualified.name``; do nothing when there is none."""
@@ -46,6 +50,8 @@ class Table:
         if code is not None:
             self._rows[id(code)] = row
             self._codes.append(code)
+            if row.joins:
+                self.relevant.add(id(code))
 
     def match(self, links: list[Link]) -> tuple[Link, Row] | None:
         """The deciding frame of a chain and its row."""

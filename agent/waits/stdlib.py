@@ -15,8 +15,8 @@ def fill(table: Table) -> None:
     """Enter the rows."""
     held, of = _held, _owner
     for target, row in {
-        "asyncio.locks:Lock.acquire": Row("asyncio.Lock", held("asyncio.Lock", asyncio.Lock)),
-        "asyncio.locks:Semaphore.acquire": Row("asyncio.Semaphore", held("asyncio.Semaphore", asyncio.Semaphore)),
+        "asyncio.locks:Lock.acquire": Row("asyncio.Lock", held("asyncio.Lock", asyncio.Lock), joins=True),
+        "asyncio.locks:Semaphore.acquire": Row("asyncio.Semaphore", held("asyncio.Semaphore", asyncio.Semaphore), joins=True),
         "asyncio.locks:Condition.wait": Row("asyncio.Condition", of(asyncio.Condition)),
         "asyncio.locks:Event.wait": Row("asyncio.Event", of(asyncio.Event)),
         "asyncio.locks:Barrier.wait": Row("asyncio.Barrier", of(asyncio.Barrier), composite=True),
@@ -26,9 +26,9 @@ def fill(table: Table) -> None:
         "asyncio.queues:Queue.put": Row("asyncio.Queue.put", of(asyncio.Queue)),
         "asyncio.queues:Queue.join": Row("asyncio.Queue.join", of(asyncio.Queue), composite=True),
         "asyncio.tasks:sleep": Row("asyncio.sleep", _sleep),
-        "asyncio.tasks:_wait": Row("asyncio.wait", _wait),
-        "asyncio.taskgroups:TaskGroup.__aexit__": Row("asyncio.TaskGroup", _group, composite=False),
-        "asyncio.taskgroups:TaskGroup._aexit": Row("asyncio.TaskGroup", _group, composite=False),
+        "asyncio.tasks:_wait": Row("asyncio.wait", _wait, joins=True),
+        "asyncio.taskgroups:TaskGroup.__aexit__": Row("asyncio.TaskGroup", _group, joins=True),
+        "asyncio.taskgroups:TaskGroup._aexit": Row("asyncio.TaskGroup", _group, joins=True),
         "asyncio.threads:to_thread": Row("asyncio.to_thread", _plain),
         "asyncio.streams:StreamReader._wait_for_data": Row("asyncio.StreamReader", of(asyncio.StreamReader)),
         "asyncio.streams:FlowControlMixin._drain_helper": Row("asyncio.StreamWriter.drain", _plain),

@@ -15,13 +15,13 @@ from .rows import Row, Table, find_code
 
 def fill(table: Table) -> None:
     """Enter the rows."""
-    table.add("asyncio.tasks:wait_for", Row("asyncio.wait_for", _wait_for))
+    table.add("asyncio.tasks:wait_for", Row("asyncio.wait_for", _wait_for, joins=True))
     fill_as_completed(table)
 
 
 def fill_as_completed(table: Table) -> None:
     """Enter what 3.12 still shares with 3.11."""
-    table.add("asyncio.tasks:as_completed._wait_for_one", Row("asyncio.as_completed", _as_completed, composite=True))
+    table.add("asyncio.tasks:as_completed._wait_for_one", Row("asyncio.as_completed", _as_completed, composite=True, joins=True))
 
 
 def _wait_for(link: Link, _links: list[Link], _future: Any) -> Wait:
@@ -36,9 +36,9 @@ def _as_completed(_link: Link, links: list[Link], future: Any) -> Wait:
     for link in reversed(links):
         for value in link.referents():
             if isinstance(value, GeneratorType) and value.gi_code is code and value.gi_frame is not None:
-                todo = _cell_value(value, set)
+                todo, timer = _cell_value(value, set), _cell_value(value, asyncio.TimerHandle)
                 if todo:
-                    return Wait("", Mode.ANY, None, tuple(todo))
+                    return Wait("", Mode.ANY, None, tuple(todo), due=timer.when() if timer is not None else None)
     return Wait("", Mode.FREE, future)
 
 

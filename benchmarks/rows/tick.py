@@ -120,7 +120,8 @@ def _measure(tasks: int) -> Sample:
     steady = [_cpu(tick) for _ in range(STEADY_TICKS)]
     waits, idle = _waits(tick), _waits(partial(time.sleep, statistics.median(steady) / 1e3))
     return {
-        "first_ms": max(first),
+        "first_ms": first[0],
+        "dearest_ms": max(first),
         "steady_ms": statistics.median(steady),
         "wait_ms": statistics.median(waits),
         "wait_max_ms": max(waits),
@@ -151,7 +152,7 @@ def _waits(tick: Any) -> list[float]:
 def _rows(program: str, tasks: int, cpu: float, wait: float) -> list[Row]:
     return [
         Row(program, f"a tick over {tasks:,} waiting tasks", program, "steady_ms", "ms", VALUE, cpu),
-        Row(f"{program}-first", "its dearest first tick (informative)", program, "first_ms", "ms", VALUE),
+        Row(f"{program}-first", "its very first tick (informative)", program, "first_ms", "ms", VALUE),
         Row(f"{program}-wait", "its longest wait for the GIL", program, "wait_ms", "ms", VALUE, wait),
     ]
 

@@ -11,16 +11,17 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.model import NONE, UNSET, Row, Sample, measurement
+from benchmarks.model import UNSET, VALUE, Row, Sample, measurement
 from benchmarks.modes import ROOT
 
 HOOK = "unstuck.pth"
-PROCESSES = 20
+PROCESSES = 40
 SCRIPT = """
 import asyncio, sys
 
@@ -44,23 +45,25 @@ assert not any(name.split(".")[0] == "unstuck" for name in sys.modules), "unstuc
         "unset",
         "UNSTUCK unset: start and a small program, installed or not",
         "unset",
-        number="ms",
-        unit="ms",
+        number="ratio",
+        unit="x",
+        compare=VALUE,
         budget=1.00,
         subject=UNSET,
     ),
-    modes=(NONE, UNSET),
+    modes=(UNSET,),
 )
 def whole_process(mode: str, scale: float) -> Sample:
-    """CPU milliseconds of one process, from exec to exit, averaged over a few."""
-    processes = max(1, round(PROCESSES * scale))
+    """CPU time of one process from exec to exit, with over without; medians of processes run in turns."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        python = make_environment(Path(folder), installed=mode == UNSET)
-        _launch(python)
-        before = _cpu_of_children()
-        for _ in range(processes):
-            _launch(python)
-        return {"ms": (_cpu_of_children() - before) / processes * 1e3}
+        pythons = [make_environment(Path(folder, str(installed)), installed) for installed in (False, True)]
+        for python in pythons:
+            _cpu_of_process(python)
+        costs = [
+            [_cpu_of_process(python) for python in pythons] for _ in range(max(1, round(PROCESSES * scale)))
+        ]
+    without, installed = (statistics.median(column) for column in zip(*costs, strict=True))
+    return {"ratio": installed / without, "without_ms": without, "installed_ms": installed}
 
 
 def make_environment(folder: Path, installed: bool) -> Path:
@@ -74,11 +77,9 @@ def make_environment(folder: Path, installed: bool) -> Path:
     return folder / "bin" / "python"
 
 
-def _launch(python: Path) -> None:
+def _cpu_of_process(python: Path) -> float:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("UNSTUCK", "PYTHON"))}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([python, "-c", SCRIPT], check=True, env=env)
-
-
-def _cpu_of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3

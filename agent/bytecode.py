@@ -1,0 +1,143 @@
+"""What a code object says about a suspended instruction: the blocks around it, and what those give back.
+
+CPython 3.11+ keeps ``try`` and ``with`` blocks in ``co_exceptiontable``, a run of varints described in
+CPython's ``InternalDocs/exception_handling.md``: for each covered range its start, length and target in
+code units, and ``depth << 1 | lasti``. Ranges do not overlap; the handler of an inner block is itself
+covered by the entry of the block around it, so following targets outwards lists all enclosing blocks.
+
+Law: an answer is given for straight-line code only. Where a jump or a test of the exception's type comes
+first, the code may or may not get there, and the answer is that it does not.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
+
+_UNIT = 2
+_FAST = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
+_ROOTS = {**dict.fromkeys(_FAST, "fast"), "LOAD_DEREF": "deref", "LOAD_GLOBAL": "global", "LOAD_CLOSURE": "deref"}
+_ENTERING, _LEAVING = 1, 2
+_WITHIN_AWAIT = ("LOAD_CONST", "PUSH_NULL", "SEND", "YIELD_VALUE", "EXTENDED_ARG")
+"""What stands between GET_AWAITABLE and the instruction at which the frame is suspended: SEND, or just behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """The handler of a block: ``line`` of its statement, offset ``target``, and whether it is a ``with``."""
+
+    line: int
+    target: int
+    is_with: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """An expression such as ``self.pool.permits``: a root variable (``kind`` fast, deref, global) and attributes."""
+
+    kind: str
+    root: str
+    attributes: tuple[str, ...]
+
+
+@lru_cache(maxsize=2048)
+def handlers_around(code: CodeType, offset: int) -> tuple[Handler, ...]:
+    """The handlers around the instruction at ``offset``, innermost first."""
+    ranges, found = _ranges(code), list[Handler]()
+    for _ in range(len(ranges) + 1):
+        target = next((target for start, end, target in ranges if start <= offset < end), None)
+        if target is None:
+            break
+        found.append(_describe(code, target))
+        offset = target
+    return tuple(found)
+
+
+@lru_cache(maxsize=2048)
+def exit_beyond_handlers(code: CodeType, lasti: int) -> bool:
+    """Whether the frame has one exit on its stack whose block does not cover the suspended instruction.
+
+    So it is while a block is being entered, and while it is left because of an exception.
+    """
+    before = [each for offset, each in _instructions(code).items() if offset < lasti][-6:]
+    for index, instruction in enumerate(before):
+        if instruction.opname == "GET_AWAITABLE" and _is_same_await(before[index + 1 :]):
+            by_exception = index > 0 and before[index - 1].opname == "WITH_EXCEPT_START"
+            return instruction.arg == _ENTERING or (instruction.arg == _LEAVING and by_exception)
+    return False
+
+
+def _is_same_await(between: list[dis.Instruction]) -> bool:
+    return all(each.opname in _WITHIN_AWAIT for each in between)
+
+
+@lru_cache(maxsize=512)
+def released_paths(code: CodeType, start: int = 0) -> tuple[Path, ...]:
+    """The expressions whose ``release`` is called for certain by the code from offset ``start`` on."""
+    found, straight = [], list[dis.Instruction]()
+    for offset, instruction in _instructions(code).items():
+        if offset < start:
+            continue
+        if instruction.opname.startswith(("POP_JUMP", "FOR_ITER", "CHECK_E", "RERAISE", "RETURN_VALUE", "JUMP_IF")):
+            break
+        if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and instruction.argval == "release":
+            path = _path_before(straight)
+            found += [path] if path is not None else []
+        straight.append(instruction)
+    return tuple(found)
+
+
+def _path_before(instructions: list[dis.Instruction]) -> Path | None:
+    attributes: list[str] = []
+    for instruction in reversed(instructions):
+        if instruction.opname == "LOAD_ATTR":
+            attributes.insert(0, str(instruction.argval))
+        elif instruction.opname in _ROOTS and isinstance(instruction.argval, str):
+            return Path(_ROOTS[instruction.opname], instruction.argval, tuple(attributes))
+        else:
+            return None
+    return None
+
+
+@lru_cache(maxsize=512)
+def deletes_locals(code: CodeType) -> bool:
+    """Whether any local variable is deleted somewhere in the code."""
+    return any(each.opname == "DELETE_FAST" for each in _instructions(code).values())
+
+
+@lru_cache(maxsize=512)
+def _ranges(code: CodeType) -> tuple[tuple[int, int, int], ...]:
+    numbers = _varints(code.co_exceptiontable)
+    found = []
+    for start in numbers:
+        length, target, _depth = next(numbers), next(numbers), next(numbers)
+        found.append((start * _UNIT, (start + length) * _UNIT, target * _UNIT))
+    return tuple(found)
+
+
+def _varints(table: bytes) -> Iterator[int]:
+    position = 0
+    while position < len(table):
+        byte = table[position]
+        value = byte & 63
+        while byte & 64:
+            position += 1
+            byte = table[position]
+            value = value << 6 | byte & 63
+        position += 1
+        yield value
+
+
+def _describe(code: CodeType, target: int) -> Handler:
+    instructions = _instructions(code)
+    first, second = instructions.get(target), instructions.get(target + _UNIT)
+    line = first.positions.lineno if first is not None and first.positions is not None else None
+    return Handler(line or code.co_firstlineno, target, second is not None and second.opname == "WITH_EXCEPT_START")
+
+
+@lru_cache(maxsize=512)
+def _instructions(code: CodeType) -> dict[int, dis.Instruction]:
+    return {instruction.offset: instruction for instruction in dis.get_instructions(code)}

@@ -1,0 +1,45 @@
+"""Children of the task groups that a task is in the body of: one that fails cancels the body.
+
+Laws:
+- Any entered manager that starts tasks and keeps a set of them counts (asyncio's TaskGroup and anyio's).
+- The task's own groups and those of whoever awaits it. Not its siblings in the group it was started in: a
+  handler in a server's group would then never be proven stuck, for another handler might fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from .managers import within
+from .stacks import chain, instance_attributes
+from .waits.joiners import cancellers
+
+_MOST = 1_000
+
+
+def group_children(task: Any) -> tuple[Any, ...]:
+    """Unfinished children of the groups around the task's wait, and around those who hand cancellation on to it."""
+    found: dict[int, Any] = {}
+    seen, todo = set[int](), [task]
+    while todo and len(seen) < _MOST:
+        current = todo.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        for child in _own_children(current):
+            found[id(child)] = child
+        todo.extend(cancellers(current, groups=False))
+    found.pop(id(task), None)
+    return tuple(found.values())
+
+
+def _own_children(task: Any) -> list[Any]:
+    children = []
+    for link in chain(task.get_coro()):
+        for entered in within(link):
+            cls = type(entered.manager)
+            kept = instance_attributes(entered.manager).get("_tasks")
+            if isinstance(kept, set) and (hasattr(cls, "create_task") or hasattr(cls, "start_soon")):
+                children += [each for each in list(kept) if isinstance(each, asyncio.Task) and not each.done()]
+    return [child for child in children if child is not task]

@@ -1,0 +1,117 @@
+"""Timers read backwards: which task, future, lock or semaphore may a pending timer wake?
+
+Laws:
+- Followed from the timer's callback and arguments: closures, bound methods, partials and what such an
+  object has as its own attributes, one container deep. That is how far every timeout known keeps its task.
+- A timer whose callback belongs to the task, future or lock itself, or to a context manager, is SURE: the
+  wait has a deadline. Whatever else can reach it (a heartbeat that knows its connection, which knows its
+  task) is a possible waker: it takes away the proof, not the suspicion.
+- asyncio.sleep's own timers are passed over: they wake the sleeper, who is no party to a deadlock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from .stacks import instance_attributes
+
+_SLEEP = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+_WAKEABLE = (asyncio.Future, asyncio.Lock, asyncio.Semaphore)
+_MOST_ITEMS = 1_000
+_OPAQUE = (str, bytes, int, float, type, asyncio.AbstractEventLoop)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Loop time at which something may be woken, and whether that is sure."""
+
+    when: float
+    sure: bool
+
+
+def earlier(first: Due | None, second: Due | None) -> Due | None:
+    """The one that says more: a sure one before an unsure one, then the earlier."""
+    if first is None or second is None:
+        return first or second
+    return min(first, second, key=lambda due: (not due.sure, due.when))
+
+
+def pending(loop: Any) -> list[Any]:
+    """The timer handles of a loop that are not cancelled (uvloop keeps them where only the collector looks)."""
+    scheduled = getattr(loop, "_scheduled", None)
+    if scheduled is None:
+        inner = [each for each in gc.get_referents(loop) if isinstance(each, set)]
+        scheduled = [each for group in inner for each in list(group) if type(each).__name__ == "TimerHandle"]
+    return [timer for timer in list(scheduled) if not timer.cancelled()]
+
+
+def reach(loop: Any) -> dict[int, Due]:
+    """What the loop's timers may wake, by id."""
+    found: dict[int, Due] = {}
+    for timer in pending(loop):
+        if getattr(timer, "_callback", None) is _SLEEP:
+            continue
+        for key, sure in _reached(timer):
+            due = earlier(found.get(key), Due(timer.when(), sure))
+            if due is not None:
+                found[key] = due
+    return found
+
+
+def _reached(timer: Any) -> Iterator[tuple[int, bool]]:
+    for thing in _agents(timer):
+        if isinstance(thing, _WAKEABLE):
+            yield id(thing), True
+            continue
+        sure = hasattr(type(thing), "__exit__") or hasattr(type(thing), "__aexit__")
+        for value in _own(thing):
+            if isinstance(value, _WAKEABLE):
+                yield id(value), sure
+            else:
+                for item in _items(value):
+                    if isinstance(item, _WAKEABLE):
+                        yield id(item), sure
+
+
+def _agents(timer: Any) -> Iterator[Any]:
+    """The objects that the callback acts on: its self, its arguments, what it closes over."""
+    callback = getattr(timer, "_callback", None)
+    todo = [callback, *(getattr(timer, "_args", None) or ())] if callback is not None else gc.get_referents(timer)
+    for _ in range(100):
+        if not todo:
+            return
+        thing = todo.pop()
+        if isinstance(thing, functools.partial):
+            todo += [thing.func, *thing.args, *thing.keywords.values()]
+        elif isinstance(thing, FunctionType):
+            todo += [cell.cell_contents for cell in thing.__closure__ or () if _is_filled(cell)]
+            todo += thing.__defaults__ or ()
+        elif isinstance(thing, tuple):
+            todo += thing[:100]
+        elif getattr(thing, "__self__", None) is not None and callable(thing):
+            todo.append(thing.__self__)
+        elif not isinstance(thing, _OPAQUE):
+            yield thing
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+def _own(thing: Any) -> list[Any]:
+    return [*instance_attributes(thing).values(), *_items(thing)]
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())[:_MOST_ITEMS]
+    return list(value)[:_MOST_ITEMS] if isinstance(value, list | set | frozenset | tuple) else []

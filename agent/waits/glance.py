@@ -1,0 +1,44 @@
+"""The quick look: does this task wait for other tasks at all?
+
+Law: no frame object is made and nothing is allocated but the answer; the full reading is ``wait_of``.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from types import CoroutineType
+from typing import Any
+
+from ..stacks import MAX_DEPTH
+from .model import Mode
+from .reading import stands_for_another, table, wait_of
+
+
+class Glance(Enum):
+    """What kind of wait it is."""
+
+    FREE = "free"
+    HELD = "held"
+    JOIN = "join"
+
+
+def glance(task: Any, future: Any) -> Glance:
+    """The kind of wait of a task suspended on ``future``; exact only while the task stays suspended."""
+    relevant = table().relevant
+    current = task.get_coro()
+    for _ in range(MAX_DEPTH):
+        if type(current) is not CoroutineType:
+            break
+        if id(current.cr_code) in relevant:
+            return _read(task)
+        current = current.cr_await
+    if type(current).__name__ == "FutureIter":
+        return _read(task) if stands_for_another(future) else Glance.FREE
+    return _read(task)
+
+
+def _read(task: Any) -> Glance:
+    mode = wait_of(task).mode
+    if mode is Mode.HELD:
+        return Glance.HELD
+    return Glance.FREE if mode in (Mode.FREE, Mode.READY) else Glance.JOIN
