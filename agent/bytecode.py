@@ -21,7 +21,7 @@ _UNIT = 2
 _FAST = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
 _ROOTS = {**dict.fromkeys(_FAST, "fast"), "LOAD_DEREF": "deref", "LOAD_GLOBAL": "global", "LOAD_CLOSURE": "deref"}
 _ENTERING, _LEAVING = 1, 2
-_WITHIN_AWAIT = ("LOAD_CONST", "PUSH_NULL", "SEND", "YIELD_VALUE", "EXTENDED_ARG")
+_WITHIN_AWAIT = ("LOAD_CONST", "LOAD_COMMON_CONSTANT", "PUSH_NULL", "SEND", "YIELD_VALUE", "EXTENDED_ARG")
 """What stands between GET_AWAITABLE and the instruction at which the frame is suspended: SEND, or just behind it."""
 
 
@@ -62,7 +62,7 @@ def exit_beyond_handlers(code: CodeType, lasti: int) -> bool:
 
     So it is while a block is being entered, and while it is left because of an exception.
     """
-    before = [each for offset, each in _instructions(code).items() if offset < lasti][-6:]
+    before = [each for offset, each in _instructions(code).items() if offset < lasti][-7:]
     for index, instruction in enumerate(before):
         if instruction.opname == "GET_AWAITABLE" and _is_same_await(before[index + 1 :]):
             by_exception = index > 0 and before[index - 1].opname == "WITH_EXCEPT_START"

