@@ -63,8 +63,14 @@ def throw(task: Any, error: BaseException | None) -> bool:
         failed.set_exception(error)
         failed.exception()  # retrieved: the task gets it now
     future.remove_done_callback(wake_up)
+    future.add_done_callback(_retrieve)  # nobody awaits it any more: its error must not be called unretrieved
     task.get_loop().call_soon(wake_up, failed, context=context)
     return True
+
+
+def _retrieve(future: Any) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def last_to_block(tasks: list[Any], state: State) -> Any:
@@ -83,5 +89,3 @@ def youngest(tasks: list[Any], state: State) -> Any:
 
 def _parked_since(task: Any, state: State) -> float:
     return float(getattr(state.record_of(task), "moved", 0.0))
-
-

@@ -93,7 +93,7 @@ def complain(text: str) -> None:
     """One line on stderr, as every word of the agent about itself."""
     try:
         sys.stderr.write(f"unstuck: {text}\n")
-    except Exception:  # noqa: BLE001: a closed or missing stderr
+    except Exception:  # noqa: BLE001 - a closed or missing stderr
         return
 
 
@@ -104,7 +104,9 @@ def _register_once() -> None:
     _at_fork_registered = True
     atexit.register(_at_exit)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+        )
 
 
 def _at_exit() -> None:
@@ -115,12 +117,16 @@ def _at_exit() -> None:
 
 def _before_fork() -> None:
     if _agent is not None:
-        _agent.watchdog.stop()
+        _agent.watchdog.pause()
 
 
 def _after_fork_in_parent() -> None:
+    """Resume watching as soon as one of the running loops turns; a loop that starts later does it itself."""
     if _agent is not None:
-        _agent.watchdog.start()
+        for loop in list(_agent.state.loops):
+            if loop.is_running():
+                loop.call_soon_threadsafe(_agent.watchdog.on_loop)
+                return
 
 
 def _after_fork_in_child() -> None:

@@ -10,6 +10,8 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +22,11 @@ from .state import State, TaskRecord
 from .waits.glance import Glance, glance
 from .waits.reading import JOINABLE, Gathering
 
-_CHUNK = 2_000
+CHUNK = 2_000
 _CLOSER_LOOKS = 500
+_FEW = 1_000
+HAND_BACK = 50e-6
+"""Seconds of sleep between chunks: a sleep of 0 would take the interpreter again before anybody else wakes."""
 UNSEEN, FREE, OWNED, JOIN = range(4)
 _VERDICTS = {Glance.FREE: FREE, Glance.HELD: OWNED, Glance.JOIN: JOIN}
 
@@ -42,25 +47,37 @@ class Taker:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._looks = 0
+        self._looks = self._ticks = 0
 
     def take(self, now: float) -> Census:
         """One pass. ``now`` is monotonic seconds."""
+        self._adopt_strangers()
         records = list(self.state.records)
         census, self._looks = Census(len(records)), _CLOSER_LOOKS
-        for start in range(0, len(records), _CHUNK):
-            self._pass(records[start : start + _CHUNK], now, census.joins)
-            time.sleep(0)  # hand the interpreter back
+        for start in range(0, len(records), CHUNK):
+            self._pass(records[start : start + CHUNK], now, census.joins)
+            time.sleep(HAND_BACK)
         self._find_roots(census)
         return census
+
+    def _adopt_strangers(self) -> None:
+        """Since 3.14 a task made by ``asyncio.Task(...)`` itself passes no hook: look for such, now and then."""
+        self._ticks += 1
+        if sys.version_info < (3, 14) or (len(self.state.records) > _FEW and self._ticks % 30):
+            return
+        known = {id(task) for task in self.state.tasks()}
+        for loop in list(self.state.loops):
+            for task in asyncio.all_tasks(loop):
+                if id(task) not in known:
+                    adopt(self.state, task)
 
     def _pass(self, records: list[Any], now: float, joins: dict[int, Any]) -> None:
         for record in records:
             task = record()
             if task is None:
                 continue
-            future = task._fut_waiter
             try:
+                future = task._fut_waiter
                 if record.witness == id(future):
                     verdict = record.verdict
                     if verdict == UNSEEN:
@@ -69,20 +86,17 @@ class Taker:
                         joins[id(task)] = task
                     continue
             except AttributeError:
+                if not hasattr(task, "_fut_waiter"):
+                    continue  # some object that the program registered as a task
                 if not isinstance(record, TaskRecord):
                     self._adopt(record, task)
                     continue
-                self._note_loop(task)
+                self.state.note_loop(task.get_loop())
             record.witness, record.moved, record.verdict = id(future), now, UNSEEN
 
     def _adopt(self, plain: Any, task: Any) -> None:
         self.state.records.discard(plain)
         adopt(self.state, task)
-
-    def _note_loop(self, task: Any) -> None:
-        loop = task.get_loop()
-        if self.state.owns(loop):
-            self.state.loops.add(loop)
 
     def _classify(self, task: Any, future: Any) -> int:
         if future is None:
@@ -101,15 +115,19 @@ class Taker:
         for key, resource in {id(each): each for each, _since in list(blocked.values())}.items():
             if any(holder in blocked or holder in joins for holder in holder_ids(resource)):
                 roots[key] = resource
-        for key, task in joins.items():
+        for index, (key, task) in enumerate(joins.items()):
             if _may_be_stuck(task._fut_waiter, joins, blocked):
                 roots[key] = task
+            if not index % CHUNK:
+                time.sleep(HAND_BACK)
 
 
 def _may_be_stuck(future: Any, joins: dict[int, Any], blocked: dict[int, Any]) -> bool:
     """Whether somebody this future stands for is parked too; for futures that do not tell, yes."""
     if isinstance(future, Gathering):
-        return any(id(child) in joins or id(child) in blocked or isinstance(child, Gathering) for child in future._children)
+        return any(
+            id(child) in joins or id(child) in blocked or isinstance(child, Gathering) for child in future._children
+        )
     if isinstance(future, JOINABLE):
         return id(future) in joins or id(future) in blocked
     return True

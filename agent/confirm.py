@@ -39,7 +39,8 @@ def judge(roots: Iterable[Any], state: State, loop: Any = None) -> Judgement:
 def confirm(loop: Any, roots: Iterable[Any], state: State) -> Judgement | None:
     """Judge once more inside ``loop``'s thread; None when the loop did not answer."""
     wanted = tuple(roots)
-    return in_loop(loop, lambda: judge(wanted, state, loop))
+    found: Judgement | None = in_loop(loop, lambda: judge(wanted, state, loop))
+    return found
 
 
 def in_loop(loop: Any, step: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -52,7 +53,7 @@ def in_loop(loop: Any, step: Callable[[], Any], patience: float = PATIENCE) -> A
         try:
             if not late:
                 answer.append(step())
-        except Exception as failed:  # noqa: BLE001: nothing may reach the program
+        except Exception as failed:  # noqa: BLE001 - nothing may reach the program
             answer.append(failed)
         finally:
             ready.release()

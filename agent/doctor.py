@@ -73,9 +73,7 @@ def examine(environ: Mapping[str, str]) -> Examination:
     )
 
 
-def _settings_in_force(
-    settings: Settings, environ: Mapping[str, str], complaints: tuple[str, ...]
-) -> tuple[str, ...]:
+def _settings_in_force(settings: Settings, environ: Mapping[str, str], complaints: tuple[str, ...]) -> tuple[str, ...]:
     on = environ.get("UNSTUCK", "0") not in ("", "0")
     lines = [f"  UNSTUCK = {environ.get('UNSTUCK', '')!r} (agent {'on' if on else 'off'} here)"]
     for field in fields(settings):
@@ -104,9 +102,7 @@ def _shown(value: object) -> str:
 
 def _python() -> Check:
     first, last = (".".join(map(str, version)) for version in SUPPORTED)
-    supported = (
-        SUPPORTED[0] <= sys.version_info[:2] <= SUPPORTED[1] and platform.python_implementation() == "CPython"
-    )
+    supported = SUPPORTED[0] <= sys.version_info[:2] <= SUPPORTED[1] and platform.python_implementation() == "CPython"
     return Check(supported, f"this Python is {'' if supported else 'not '}one of CPython {first} to {last}")
 
 

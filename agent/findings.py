@@ -12,10 +12,11 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -91,7 +92,10 @@ class Event:
 
 
 def _innermost(task: TaskView) -> tuple[str, int]:
-    return (task.stack[-1].file, task.stack[-1].line) if task.stack else ("", 0)
+    """The program's own innermost place: asyncio's lines differ from one Python to the next."""
+    library = os.path.dirname(asyncio.__file__)
+    own = [place for place in task.stack if os.path.dirname(place.file) != library]
+    return (own[-1].file, own[-1].line) if own else ("", 0)
 
 
 @dataclass(slots=True)
@@ -131,13 +135,22 @@ class Ledger:
                 events.append(Event("updated", time.time(), entry.finding))
         return events
 
+    def refresh(self, subject: Hashable, now: float, victims: Callable[[], int]) -> list[Event]:
+        """An open finding stands as it was: tell so, with its age and victims, once a minute."""
+        entry = self._open.get(subject)
+        if entry is None or now - entry.told < _UPDATE_EVERY:
+            return []
+        entry.finding = replace(entry.finding, age_s=entry.finding.age_s + now - entry.told, victims=victims())
+        entry.told = now
+        return [Event("updated", time.time(), entry.finding)]
+
     def end(self, subject: Hashable, now: float, retracted: bool = False, note: str | None = None) -> list[Event]:
         """The problem is over. Give the event, or none when no such finding is open."""
         entry = self._open.pop(subject, None)
         if entry is None:
             return []
         self.retracted += retracted
-        over = replace(entry.finding, age_s=entry.finding.age_s + now - entry.told, note=note or entry.finding.note)
+        over = replace(entry.finding, age_s=entry.finding.age_s + now - entry.told, note=note)
         return [Event("retracted" if retracted else "closed", time.time(), over)]
 
     def _begin(self, finding: Finding, now: float) -> _Open:

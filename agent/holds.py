@@ -58,7 +58,7 @@ def holds_on(resource: Any, state: State) -> tuple[Hold, ...] | None:
 
 def _accounted(semaphore: Any, units: dict[int, int]) -> bool:
     site = getattr(semaphore, SITE, None)
-    return bool(site) and semaphore._value == 0 and sum(units.values()) == site[2]
+    return site is not None and semaphore._value == 0 and sum(units.values()) == site[2]
 
 
 def hold_of(task: Any, resource: Any, units: int) -> Hold:
@@ -66,7 +66,11 @@ def hold_of(task: Any, resource: Any, units: int) -> Hold:
     if task.done():
         return Hold(task, units, False)
     links = chain(task.get_coro())
-    places = [(link, line) for link, inner in zip(links, [*links[1:], None], strict=True) for line in _blocks(link, inner, resource)]
+    places = [
+        (link, line)
+        for link, inner in zip(links, [*links[1:], None], strict=True)
+        for line in _blocks(link, inner, resource)
+    ]
     if not places:
         return Hold(task, units, False, *_noted(resource))
     link, line = places[0]

@@ -12,7 +12,7 @@ Knapp, "Deadlock detection in distributed databases" (1987).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from .graph import Graph
 from .waits import Mode
@@ -80,21 +80,6 @@ def shortest_ring(needs: Mapping[int, tuple[int, ...]], knot: set[int]) -> list[
         if ring and (not best or len(ring) < len(best)):
             best = ring
     return best
-
-
-def leading_to(needs: Mapping[int, tuple[int, ...]], targets: Iterable[int]) -> set[int]:
-    """All nodes from which one of the targets is reached, the targets included."""
-    back: dict[int, list[int]] = defaultdict(list)
-    for key, wanted in needs.items():
-        for need in wanted:
-            back[need].append(key)
-    seen, todo = set(targets), list(targets)
-    while todo:
-        for key in back[todo.pop()]:
-            if key not in seen:
-                seen.add(key)
-                todo.append(key)
-    return seen
 
 
 def _without_sources(needs: Mapping[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:

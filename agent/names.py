@@ -68,24 +68,24 @@ def _full(name: str, suffix: str) -> str:
 
 
 def _roots(links: list[Link]) -> Iterator[tuple[str, str, Any]]:
-    spaces = {}
-    for link in links:
-        frame = link.frame
-        if frame is not None and not _is_library(link.module):
-            spaces[id(frame.f_globals)] = frame.f_globals
+    own = [link for link in links if not _is_library(link.module)]
+    yield from _globals(own)
+    meanings: dict[tuple[str, str], dict[int, Any]] = {}
+    for link in own:
+        for name, thing in link.variables().items():
+            shown = type(thing).__name__ if name == "self" else name
+            meanings.setdefault((shown, f" in {link.code.co_qualname}()"), {})[id(thing)] = thing
+    for (name, suffix), things in meanings.items():
+        if len(things) == 1:
+            yield name, suffix, next(iter(things.values()))
+
+
+def _globals(links: list[Link]) -> Iterator[tuple[str, str, Any]]:
+    spaces = {id(frame.f_globals): frame.f_globals for link in links if (frame := link.frame) is not None}
     for space in spaces.values():
         for name, thing in list(space.items()):
             if not name.startswith("__") and (not isinstance(thing, type) or thing.__module__ == space["__name__"]):
                 yield name, "", thing
-    meanings: dict[tuple[str, str], dict[int, Any]] = {}
-    for link in links:
-        if not _is_library(link.module):
-            for name, thing in link.variables().items():
-                shown = type(thing).__name__ if name == "self" else name
-                meanings.setdefault((shown, f" in {link.code.co_qualname}()"), {})[id(thing)] = thing
-    for (name, suffix), things in meanings.items():
-        if len(things) == 1:
-            yield name, suffix, next(iter(things.values()))
 
 
 def assigned_name(site: Any) -> str | None:
@@ -95,7 +95,9 @@ def assigned_name(site: Any) -> str | None:
     code, lasti = site[0], site[1]
     line, _end, column, _end_column = next(itertools.islice(code.co_positions(), lasti // 2, None), (None,) * 4)
     text = source.line_at(code.co_filename, line or 0)
-    indent = len(source.raw_line(code.co_filename, line or 0)) - len(source.raw_line(code.co_filename, line or 0).lstrip())
+    indent = len(source.raw_line(code.co_filename, line or 0)) - len(
+        source.raw_line(code.co_filename, line or 0).lstrip()
+    )
     try:
         (statement,) = ast.parse(text).body
     except (SyntaxError, ValueError):
@@ -108,15 +110,18 @@ def assigned_name(site: Any) -> str | None:
 
 
 def _target_of(statement: ast.stmt, column: int) -> str | None:
+    targets = list[ast.expr]()
     if isinstance(statement, ast.AnnAssign):
-        targets, value = [statement.target], statement.value
+        targets.append(statement.target)
+        value = statement.value
     elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        targets, value = [statement.targets[0]], statement.value
+        targets.append(statement.targets[0])
+        value = statement.value
     else:
         return None
     values = [value]
     if isinstance(targets[0], ast.Tuple) and isinstance(value, ast.Tuple):
-        targets, values = targets[0].elts, list(value.elts)  # type: ignore[assignment]
+        targets, values = targets[0].elts, list(value.elts)
     for target, each in zip(targets, values, strict=False):
         if each is not None and each.col_offset == column:
             return ast.unparse(target)

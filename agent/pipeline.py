@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
@@ -16,6 +17,7 @@ from . import actions
 from .census import Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
+from .crowd import behind
 from .detectors import blocked_loop, deadlock, slow_wait
 from .findings import PROVEN, Event, Finding, Ledger
 from .sinks import Sink
@@ -34,6 +36,10 @@ class Pipeline:
         self.ledger = Ledger()
         self.taker = Taker(state)
         self.loop_watch = blocked_loop.LoopWatch(state, settings.blocked_loop_after)
+        self.period = min(
+            settings.interval, self.loop_watch.period if self._wants(blocked_loop.KIND) else settings.interval
+        )
+        """Seconds between two looks of the watcher while there is a loop."""
         self.failed: dict[str, str] = {}
         self.census = Census()
         self._vigils: dict[Hashable, Vigil] = {}
@@ -46,36 +52,46 @@ class Pipeline:
 
     def look_at_loops(self) -> None:
         """The frequent look at what the loops' threads are doing."""
-        self._guard(blocked_loop.KIND, self._look_at_loops)
+        if self._wants(blocked_loop.KIND):
+            self._guard(blocked_loop.KIND, self._look_at_loops)
 
     def knots(self, keys: Iterable[int]) -> None:
         """Some task's wait may just have closed a knot: ask its loop at once."""
         self._guard(_DEADLOCKS, lambda: self._ask_about(keys))
 
     def reconcile(self) -> None:
-        """Close or retract the findings whose tasks are no longer where they were found."""
+        """Close or retract the deadlocks whose tasks are no longer where they were found; update the others."""
         now = time.monotonic()
         for subject, vigil in list(self._vigils.items()):
             outcome = vigil.look()
             if outcome is not Outcome.STILL:
                 self._dismiss(subject)
-                moved = outcome is Outcome.MOVED and subject not in self._slow_subjects()
-                self._tell(self.ledger.end(subject, now, retracted=moved))
+                self._tell(self.ledger.end(subject, now, retracted=outcome is Outcome.MOVED))
+            else:
+                self._tell(self.ledger.refresh(subject, now, functools.partial(self._victims, vigil)))
+
+    def _victims(self, vigil: Vigil) -> int:
+        return len(behind(vigil.tasks(), self.state))
 
     def finish(self) -> None:
         """The agent leaves, or the process ends: end what is open."""
-        self.reconcile()
+        self._guard("findings", self.reconcile)
         now = time.monotonic()
+        for subject in self.loop_watch.forget():
+            self._tell(self.ledger.end(subject, now))
         for finding in self.ledger.open_findings():
             self._tell(self.ledger.end(finding.subject, now, note="still so when the agent was switched off"))
             self._dismiss(finding.subject)
         for sink in self.sinks:
-            sink.close()
+            self._guard(f"sink {sink.name}", sink.close)
 
     def forget(self) -> None:
         """Drop everything that was the parent's, in a forked child."""
         self.ledger, self._vigils = Ledger(), {}
         self.loop_watch.forget()
+
+    def _wants(self, kind: str) -> bool:
+        return kind in self.settings.detect
 
     # -- the steps ---------------------------------------------------------------------------------
 
@@ -85,24 +101,31 @@ class Pipeline:
     def _judge_all(self) -> None:
         now = time.monotonic()
         overdue = self._overdue(now)
-        roots = list(self.census.roots.values())
         waiters = [task for key in overdue if (task := self.state.task_by_id(key)) is not None]
-        if not roots and not waiters:
-            return
-        glimpse = judge([*roots, *waiters, *overdue.values()], self.state)
-        findings = list(slow_wait.find(glimpse, overdue, self.state, now)) if overdue else []
-        self._watch(findings, glimpse)
-        for loop, tasks in self._news(glimpse).items():
+        roots = [*self.census.roots.values(), *waiters, *overdue.values()]
+        glimpse = judge(roots, self.state) if roots else None
+        self._tell_slow_waits(
+            list(slow_wait.find(glimpse, overdue, self.state, now)) if glimpse and overdue else [], now
+        )
+        for loop, tasks in self._news(glimpse).items() if glimpse else ():
             self._confirm(loop, tasks)
 
+    def _tell_slow_waits(self, findings: list[Finding], now: float) -> None:
+        """A slow wait is told while it is seen and closed when it is not: it makes no promise to watch over."""
+        seen = {finding.subject for finding in findings}
+        for finding in self.ledger.open_findings():
+            if finding.kind == slow_wait.KIND and finding.subject not in seen:
+                self._tell(self.ledger.end(finding.subject, now))
+        self._tell(self.ledger.report(findings, now))
+
     def _overdue(self, now: float) -> dict[int, Any]:
-        if slow_wait.KIND not in self.settings.detect:
+        if not self._wants(slow_wait.KIND):
             return {}
         return slow_wait.overdue(self.state, now, self.settings.slow_wait_after)
 
     def _news(self, glimpse: Judgement) -> dict[Any, list[Any]]:
         """Tasks that look deadlocked and are in no open finding, by loop."""
-        known = {key for subject in self._vigils if subject[0] == _DEADLOCKS for key in subject[1]}  # type: ignore[index]
+        known = {key for subject in self._vigils for key in subject[1]}  # type: ignore[index]
         by_loop: dict[Any, list[Any]] = {}
         for knot in deadlock.knots(glimpse):
             tasks = glimpse.graph.tasks(knot)
@@ -118,7 +141,7 @@ class Pipeline:
                 self._confirm(task.get_loop(), [task])
 
     def _confirm(self, loop: Any, tasks: list[Any]) -> None:
-        if _DEADLOCKS not in self.settings.detect or not self.state.owns(loop) or not loop.is_running():
+        if not self._wants(_DEADLOCKS) or not self.state.owns(loop) or not loop.is_running():
             return
         judgement = confirm(loop, tasks, self.state)
         if judgement is None or not judgement.likely:
@@ -133,8 +156,7 @@ class Pipeline:
         told = []
         for finding in findings:
             if finding.subject not in self._vigils:
-                keys = finding.subject[1] if finding.kind == _DEADLOCKS else finding.subject[2:]  # type: ignore[index]
-                tasks = [judgement.graph.nodes[key].thing for key in keys]
+                tasks = [judgement.graph.nodes[key].thing for key in finding.subject[1]]  # type: ignore[index]
                 vigil = in_loop(tasks[0].get_loop(), lambda tasks=tasks: Vigil(tasks))  # type: ignore[misc]
                 if vigil is None:
                     continue
@@ -164,9 +186,6 @@ class Pipeline:
         for subject in over:
             self._tell(self.ledger.end(subject, now))
 
-    def _slow_subjects(self) -> set[Hashable]:
-        return {finding.subject for finding in self.ledger.open_findings() if finding.kind == slow_wait.KIND}
-
     def _tell(self, events: Iterable[Event]) -> None:
         for event in events:
             for sink in self.sinks:
@@ -178,6 +197,6 @@ class Pipeline:
             return
         try:
             step()
-        except Exception as failure:  # noqa: BLE001: whatever it is, the program must not notice
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the program must not notice
             self.failed[part] = repr(failure)
             self.complain(f"{part} failed and is switched off: {failure!r}")

@@ -15,7 +15,7 @@ def raw_line(file: str, line: int) -> str:
     """The text of a source line with its indentation; empty when it cannot be read."""
     try:
         return linecache.getline(file, line)
-    except Exception:  # noqa: BLE001: a broken __loader__ of the program must not stop a finding
+    except Exception:  # noqa: BLE001 - a broken __loader__ of the program must not stop a finding
         return ""
 
 

@@ -100,7 +100,14 @@ class Link:
             return dict(frame.f_locals)
         count = self.code.co_argcount + self.code.co_kwonlyargcount
         values = self.referents()
-        at = next((index for index, value in enumerate(values) if index and value is self.code and _made_of(values[index - 1], value)), None)
+        at = next(
+            (
+                index
+                for index, value in enumerate(values)
+                if index and value is self.code and _made_of(values[index - 1], value)
+            ),
+            None,
+        )
         if at is None or deletes_locals(self.code):
             return {}
         named = zip(self.code.co_varnames[:count], values[at + 1 :], strict=False)
@@ -129,8 +136,11 @@ class Link:
         ``__exit__`` is enough): better no answer than a wrong one.
         """
         handlers = [each for each in handlers_around(self.code, self.lasti) if each.is_with]
+        beyond = exit_beyond_handlers(self.code, self.lasti)
+        if not handlers and not beyond:
+            return []
         exits = list(_exits_on_stack(self.referents()))
-        if len(exits) != len(handlers) + exit_beyond_handlers(self.code, self.lasti):
+        if len(exits) != len(handlers) + beyond:
             return None
         pairs = zip(exits, reversed(handlers), strict=False)
         return [Entered(manager, handler.line, is_async) for (manager, is_async), handler in pairs]
@@ -148,7 +158,9 @@ def chain_of(task: Any) -> Chain:
     """The await chain of a suspended task; complete when it ends at the future the task waits on."""
     future = task._fut_waiter
     links, end = _walk(task.get_coro())
-    reaches = end is future or (type(end).__name__ == "FutureIter" and any(each is future for each in gc.get_referents(end)))
+    reaches = end is future or (
+        type(end).__name__ == "FutureIter" and any(each is future for each in gc.get_referents(end))
+    )
     by_python = bool(links) and links[-1].code.co_qualname == "Future.__await__"
     return Chain(tuple(links), future is not None and (reaches or by_python))
 
@@ -206,8 +218,10 @@ def _exits_on_stack(values: list[Any]) -> Iterator[tuple[Any, bool]]:
         if isinstance(value, MethodType | BuiltinMethodType):
             if value.__name__ in _EXITS:
                 yield value.__self__, value.__name__ == "__aexit__"
-        elif _UNBOUND and isinstance(value, _UNBOUND) and value.__name__ in _EXITS and _defines(following, value):
-            yield following, value.__name__ == "__aexit__"
+        elif isinstance(value, _UNBOUND):
+            name = getattr(value, "__name__", "")
+            if name in _EXITS and _defines(following, value):
+                yield following, name == "__aexit__"
 
 
 def _defines(manager: Any, exit_function: Any) -> bool:
@@ -269,7 +283,7 @@ def line_of(code: CodeType, lasti: int) -> int:
 
 def frames_from(frame: FrameType | None, limit: int = 200) -> list[tuple[CodeType, int]]:
     """(code, line) of a running frame and its callers, innermost first."""
-    found = []
+    found = list[tuple[CodeType, int]]()
     while frame is not None and len(found) < limit:
         found.append((frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno))
         frame = frame.f_back

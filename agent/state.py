@@ -59,6 +59,11 @@ class State:
         """Whether the loop was made in this process."""
         return loop not in self.inherited
 
+    def note_loop(self, loop: AbstractEventLoop) -> None:
+        """There is such a loop in this process."""
+        if loop not in self.loops and self.owns(loop) and not loop.is_closed():
+            self.loops.add(loop)
+
     def disown(self) -> None:
         """In a forked child: the parent's loops and waits are not ours."""
         self.inherited = weakref.WeakSet([*self.inherited, *self.loops])

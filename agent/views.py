@@ -8,17 +8,18 @@ Laws:
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from .graph import Graph, Node
+from .graph import Graph, Node, build
 from .names import name_all
 from .snapshot import Edge, Held, Place, ResourceView, TaskView
 from .stacks import Link, chain, line_of
 from .state import SITE, State
 from .waits import Mode
-from .waits.joiners import cancellers
+from .waits.joiners import cancellers, parent_of
 
 MOST_VICTIMS = 20
 _GENERATIONS = 3
@@ -50,9 +51,15 @@ class Views:
         names = name_all([self.graph.nodes[key].thing for key in resources], self._links_around(shown))
         holds = self._holds(resources)
         tasks = tuple(
-            self._task(key, "core" if index < len(core) else "victim", holds.get(key, [])) for index, key in enumerate(shown)
+            self._task(key, "core" if index < len(core) else "victim", holds.get(key, []))
+            for index, key in enumerate(shown)
         )
         return tasks, tuple(self._resource(key, names[key]) for key in resources), self._edges(shown, resources)
+
+    def include(self, tasks: list[Any]) -> None:
+        """Add tasks to the graph, as they are now, so that they can be shown."""
+        for key, node in build(tasks, self.state).nodes.items():
+            self.graph.nodes.setdefault(key, node)
 
     def chain(self, key: int) -> list[Link]:
         """The await chain of a task, without the agent's own frames."""
@@ -66,14 +73,12 @@ class Views:
         links = [link for key in keys for link in self.chain(key)]
         seen, level = set(keys), [self.graph.nodes[key].thing for key in keys]
         for _ in range(_GENERATIONS):
-            above = [each for task in level for each in (self._parent(task), *cancellers(task)) if each is not None]
+            above = [
+                each for task in level for each in (parent_of(task, self.state), *cancellers(task)) if each is not None
+            ]
             level = [each for each in above if id(each) not in seen and not seen.add(id(each))]  # type: ignore[func-returns-value]
             links += [link for task in level for link in chain(task.get_coro())]
         return links
-
-    def _parent(self, task: Any) -> Any:
-        parent = getattr(self.state.record_of(task), "parent", None)
-        return parent() if parent is not None else None
 
     def waiting_since(self, key: int) -> float:
         """Monotonic time since when the task has been in its wait, as exactly as it is known."""
@@ -124,7 +129,9 @@ class Views:
             role=role,
             waits_for=self._waits_for(key, node),
             waiting_s=max(0.0, self.now - self.waiting_since(key)),
-            deadline_s=None if node.due is None else max(0.0, node.due - task.get_loop().time()),
+            deadline_s=None
+            if node.due is None or node.due == math.inf
+            else max(0.0, node.due - task.get_loop().time()),
             holds=tuple(holds),
             stack=tuple(place_of(link) for link in self.chain(key)),
             created_at=created_at(self.state, task),
@@ -143,7 +150,9 @@ class Views:
         site = getattr(resource, SITE, None)
         return ResourceView(
             id=resource_id(resource),
-            type=f"asyncio.{type(resource).__name__}" if type(resource).__module__.startswith("asyncio") else type(resource).__qualname__,
+            type=f"asyncio.{type(resource).__name__}"
+            if type(resource).__module__.startswith("asyncio")
+            else type(resource).__qualname__,
             name=name,
             created_at=Place.at(site[0].co_filename, line_of(site[0], site[1]), site[0].co_qualname) if site else None,
             holders=tuple(task_id(hold.task) for hold in node.holds),
@@ -194,5 +203,3 @@ def loop_name(loop: Any) -> str:
 def now() -> float:
     """Monotonic seconds, the clock of all ages."""
     return time.monotonic()
-
-

@@ -1,8 +1,9 @@
 """Keeping an eye on the tasks of an open finding: are they still where they were found?
 
 Laws:
-- Begun in the loop's own thread, where the tasks hold still. Weak references only. Each task is watched together with the very future it was suspended on, and tells
-  by a done-callback how it ended, for it may be gone before anybody looks.
+- Begun in the loop's own thread, where the tasks hold still. Weak references only.
+- Each task is watched together with the very future it was suspended on, and tells by a done-callback how
+  it ended, for it may be gone before anybody looks.
 - Whoever was cancelled, or went down with its loop, did not move by itself: that closes a finding. Whoever
   went on without that proves the finding wrong: it is retracted.
 """

@@ -1,15 +1,18 @@
-"""The watcher: one daemon thread a process, asleep until there is a loop to watch.
+"""The watcher: one thread a process, asleep until there is a loop to watch.
 
 Laws:
-- It sleeps without a timeout while the process has no event loop.
-- It is stopped before a fork and started again after it, on both sides: a forked child never inherits a
-  lock that the thread held, and Python 3.12+ has no thread of ours to warn about.
+- It sleeps without a timeout while the process has no event loop and no task.
+- It is no ``threading.Thread``: the program's list of threads is the program's own.
+- It is stopped before a fork: a forked child never inherits a lock that the thread held, and Python 3.12+
+  has no thread of ours to warn about. It starts again when a loop turns, in the parent and in the child;
+  not in the after-fork hook, for 3.12 and 3.13 count the threads only after that.
 """
 
 from __future__ import annotations
 
+import _thread
 import collections
-import threading
+import os
 import time
 
 from .pipeline import Pipeline
@@ -21,53 +24,82 @@ class Watchdog:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self._knots: collections.deque[int] = collections.deque()
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._stopping = self._paused = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._bell = _thread.allocate_lock()
+        self._bell.acquire()
+        self._ended: _thread.LockType | None = None
+        self._native = 0
 
     def start(self) -> None:
         """Start the thread."""
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="unstuck", daemon=True)
-        self._thread.start()
+        self._stopping = self._paused = False
+        self._ended = _thread.allocate_lock()
+        self._ended.acquire()
+        _thread.start_new_thread(self._run, (self._ended,))
 
     def stop(self, patience: float = 2.0) -> None:
         """End the thread; it finishes what it is at."""
-        thread, self._thread = self._thread, None
-        if thread is None or thread is threading.current_thread():
+        ended, self._ended = self._ended, None
+        if ended is None or self._native == _thread.get_native_id():
             return
         self._stopping = True
-        self._wake.set()
-        thread.join(patience)
+        self._ring()
+        if ended.acquire(timeout=patience):
+            self._await_system_thread()
+
+    def pause(self) -> None:
+        """Stop until a loop runs or says so, as around a fork."""
+        self.stop()
+        self._paused = True
 
     def renew(self) -> None:
         """In a forked child: fresh locks, nothing pending; the thread starts with the child's first loop."""
-        self._stopping = False
-        self._wake = threading.Event()
         self._knots.clear()
-        self._thread = None
+        self._reset()
 
     def on_loop(self) -> None:
         """There is a loop to watch now."""
-        if self._thread is None and not self._stopping:  # a forked child with its first loop
+        if self._paused:
             self.start()
-        self._wake.set()
+        self._ring()
 
     def on_knot(self, key: int) -> None:
         """A task's wait may have closed a knot."""
         self._knots.append(key)
-        self._wake.set()
+        self._ring()
 
-    def _run(self) -> None:
-        period = self.pipeline.loop_watch.period
+    def _ring(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:  # rung already
+            return
+
+    def _await_system_thread(self) -> None:
+        """The kernel's thread outlives Python's by a moment, and Python counts the kernel's when it forks."""
+        path, patience = f"/proc/self/task/{self._native}", 50
+        while self._native and patience and os.path.exists(path):
+            time.sleep(0.0001)
+            patience -= 1
+
+    def _run(self, ended: _thread.LockType) -> None:
+        try:
+            self._native = _thread.get_native_id()
+            self._watch()
+        finally:
+            ended.release()
+
+    def _watch(self) -> None:
+        state, period = self.pipeline.state, self.pipeline.period
         interval = self.pipeline.settings.interval
         tick = time.monotonic() + interval
         while not self._stopping:
-            watching = len(self.pipeline.state.loops) > 0
-            self._wake.wait(min(period, interval) if watching else None)
-            self._wake.clear()
+            watched = len(state.loops) > 0
+            self._bell.acquire(timeout=period if watched else interval if state.records else -1)
             if self._stopping:
-                break
+                return
             self._serve_knots()
             self.pipeline.look_at_loops()
             if time.monotonic() >= tick:

@@ -40,9 +40,7 @@ async def write_audit_log(pool, order):
 
 async def main():
     pool = Pool(3)
-    orders = [
-        asyncio.create_task(place_order(pool, number), name=f"order-{number}") for number in range(1, 6)
-    ]
+    orders = [asyncio.create_task(place_order(pool, number), name=f"order-{number}") for number in range(1, 6)]
     done, stuck = await asyncio.wait(orders, timeout=1.5)
     for each in stuck:
         each.cancel()

@@ -36,9 +36,7 @@ BANK_LOCK = place(9, "self.lock = Lock()")
 def lock(id: str, name: str, *holders: str, made: Place = BANK_LOCK, **more: Any) -> ResourceView:
     """A lock, where it was made, and the names of its holders."""
     values: dict[str, Any] = {"type": "asyncio.Lock", "created_at": made, "waiters": 1}
-    return ResourceView(
-        id=id, name=name, holders=tuple(f"t:{holder}" for holder in holders), **(values | more)
-    )
+    return ResourceView(id=id, name=name, holders=tuple(f"t:{holder}" for holder in holders), **(values | more))
 
 
 def event(event: str = "opened", **finding: Any) -> Event:
@@ -123,8 +121,7 @@ def long_ring(size: int = 300) -> Event:
     return event(
         title=f"{size} tasks wait for each other",
         tasks=tuple(
-            task(f"p{n}", f"f{(n + 1) % size}", wait, coro="dine", holds=(Held(f"f{n}", hold),))
-            for n in range(size)
+            task(f"p{n}", f"f{(n + 1) % size}", wait, coro="dine", holds=(Held(f"f{n}", hold),)) for n in range(size)
         ),
         resources=tuple(
             lock(

@@ -83,9 +83,7 @@ def find_interpreters(wanted: Sequence[str]) -> dict[str, str]:
     """Executables by version; of those named, or of all on the PATH, the ones with the test package."""
     found: dict[str, str] = {}
     for name in wanted or NAMES:
-        probe = (
-            "import sys, test.test_asyncio; print('.'.join(map(str, sys.version_info[:3])), sys.executable)"
-        )
+        probe = "import sys, test.test_asyncio; print('.'.join(map(str, sys.version_info[:3])), sys.executable)"
         path = shutil.which(name)
         done = subprocess.run([path, "-c", probe], capture_output=True, text=True) if path else None
         if done is not None and done.returncode == 0:
@@ -156,9 +154,7 @@ def _wait_for(command: Sequence[str], patience: float, **how: Any) -> str:
 
 
 _BEGIN = re.compile(r"^\w+ \((test\.test_asyncio\.[\w.]+)\)", re.MULTILINE)
-_OUTCOME = re.compile(
-    r"(?:^|\.\.\. |\s)(ok|FAIL|ERROR|skipped .*|expected failure|unexpected success)$", re.MULTILINE
-)
+_OUTCOME = re.compile(r"(?:^|\.\.\. |\s)(ok|FAIL|ERROR|skipped .*|expected failure|unexpected success)$", re.MULTILINE)
 _HEADING = re.compile(r"^(FAIL|ERROR): \w+ \((test\.test_asyncio\.[\w.]+)\)", re.MULTILINE)
 
 
@@ -179,6 +175,7 @@ _VARYING = (
     (re.compile(r"^Warning -- +(Before|After):.*"), ""),  # the line above these says what was modified
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(re.escape(tempfile.gettempdir()) + r"[^\s'\",:)]*"), "<tmp>"),
+    (re.compile(r"'/mp-\w+'(, )?"), ""),  # semaphores of multiprocessing
     (re.compile(r"0x[0-9a-fA-F]+"), "0x0"),
     (re.compile(r"\d+(\.\d+)?(e-?\d+)?"), "0"),
 )
@@ -197,9 +194,7 @@ def normalise(line: str) -> str:
 def differing(without: Iterable[Run], with_agent: Run) -> list[str]:
     """Tests that passed in every run without the agent and did not pass with it."""
     first, *others = without
-    steady = [
-        test for test in first.outcomes if first.passed(test) and all(run.passed(test) for run in others)
-    ]
+    steady = [test for test in first.outcomes if first.passed(test) and all(run.passed(test) for run in others)]
     return [test for test in steady if not with_agent.passed(test)]
 
 
@@ -208,9 +203,7 @@ def module_of(test: str) -> str:
     return ".".join(test.split(".")[1:3])
 
 
-def rerun(
-    python: Path, tests: list[str], times: int, patience: float = PATIENCE
-) -> tuple[list[str], list[str]]:
+def rerun(python: Path, tests: list[str], times: int, patience: float = PATIENCE) -> tuple[list[str], list[str]]:
     """Run the modules of these tests again, with the agent and without: those to blame, those flaky."""
     blamed = list(tests)
     for _ in range(times):
@@ -265,9 +258,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     )
     lines = [headings, *map(_cells, verdicts)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
-    )
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:
@@ -308,9 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     modules = [f"test_asyncio.{name}" for name in options.module or ()] or ["test_asyncio"]
     interpreters = find_interpreters(options.pythons)
     with ThreadPoolExecutor(options.jobs) as pool:
-        pythons = list(
-            pool.map(partial(make_environment, cache=options.cache), interpreters, interpreters.values())
-        )
+        pythons = list(pool.map(partial(make_environment, cache=options.cache), interpreters, interpreters.values()))
         verdicts = list(
             pool.map(
                 lambda version, python: compare(version, python, modules, options.reruns),

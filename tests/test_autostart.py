@@ -122,7 +122,7 @@ arm(); first = asyncio.Lock.acquire
 arm()
 print(sys.modules["unstuck.agent.api"].installed(), asyncio.Lock.acquire is first, threading.active_count())
 """
-    assert "True True 2\n" == output("-c", code)
+    assert "True True 1\n" == output("-c", code)
 
 
 def test_agent_cannot_be_installed() -> None:

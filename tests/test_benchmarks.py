@@ -195,9 +195,7 @@ class TestTables:
 
     def test_markdown_replaces_what_stands_between_the_markers(self, tmp_path: Path) -> None:
         """And nothing else of the page."""
-        machine = dict.fromkeys(("python", "system", "cpu", "cores"), "some") | {
-            "date": "2026-11-22T03:00:00"
-        }
+        machine = dict.fromkeys(("python", "system", "cpu", "cores"), "some") | {"date": "2026-11-22T03:00:00"}
         page, file = tmp_path / "page.md", tmp_path / "latest.json"
         page.write_text(f"before\n{table.BEGIN}\nold numbers\n{table.END}\nafter\n")
         results.save(file, machine, 9, 1.0, [self.measured])

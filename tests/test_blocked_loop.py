@@ -48,9 +48,7 @@ def test_when_the_loop_is_blocked(pair: Pair) -> None:
     assert opened.id == closed.id
 
 
-@pytest.mark.parametrize(
-    "program", [*(pair.healthy for pair in PAIRS), *HEALTHY], ids=lambda each: each.__name__
-)
+@pytest.mark.parametrize("program", [*(pair.healthy for pair in PAIRS), *HEALTHY], ids=lambda each: each.__name__)
 def test_when_the_loop_turns(program: Program) -> None:
     """Not a word, in many runs."""
     with harness.agent(blocked_loop_after=GENEROUS) as ear:

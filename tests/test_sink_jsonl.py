@@ -205,8 +205,7 @@ def test_when_a_sink_cannot_be_opened(tmp_path: Path) -> None:
     names, complaints = opened(f"{missing},jsonl:{tmp_path},stderr")
     assert ["stderr"] == names
     assert [
-        f"the sink {missing} cannot be opened: the folder {tmp_path}/none does not exist;"
-        " the other sinks go on",
+        f"the sink {missing} cannot be opened: the folder {tmp_path}/none does not exist; the other sinks go on",
         f"the sink jsonl:{tmp_path} cannot be opened: {tmp_path} is a folder; the other sinks go on",
     ] == complaints
 

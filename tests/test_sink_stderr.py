@@ -258,9 +258,7 @@ def test_when_the_loop_is_blocked() -> None:
 def test_when_the_blocking_stack_is_deep() -> None:
     """Only the five innermost frames of the program are shown, also when they recur."""
     frames = [place(5, "return walk(node)", "app.py")] * 9 + [place(6, "time.sleep(1)", "app.py")]
-    rows = [
-        line for line in render(builders.blocked_loop(*frames), False, 100).splitlines() if "app.py:" in line
-    ]
+    rows = [line for line in render(builders.blocked_loop(*frames), False, 100).splitlines() if "app.py:" in line]
     assert [
         "  ┌─ app.py:6  handler-3 (handle)",
         *["  │ app.py:5  return walk(node)"] * 4,
@@ -451,16 +449,11 @@ def test_when_closed_with_findings_not_shown(stream: Stream) -> None:
     for number in range(11):
         sink.write(finding(number))
     sink.close()
-    assert (
-        "unstuck: 1 more finding in the last 10 s not shown; they are in the other sinks\n"
-        == stream.writes[-1]
-    )
+    assert "unstuck: 1 more finding in the last 10 s not shown; they are in the other sinks\n" == stream.writes[-1]
     assert not stream.closed
 
 
-@pytest.mark.parametrize(
-    "wrong", [BrokenPipeError(), ValueError("I/O operation on closed file"), RuntimeError()]
-)
+@pytest.mark.parametrize("wrong", [BrokenPipeError(), ValueError("I/O operation on closed file"), RuntimeError()])
 def test_when_stderr_is_broken(stream: Stream, wrong: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sink stops without a word and never raises."""
 

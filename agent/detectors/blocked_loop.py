@@ -26,6 +26,7 @@ from ..views import coroutine_name, created_at, loop_name, task_id
 
 KIND = "blocked-loop"
 _RUN = asyncio.Handle._run.__code__
+_RUN_ONCE = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
 _MOST_FRAMES = 1000
 _DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "debugpy"})
 
@@ -52,8 +53,11 @@ class LoopWatch:
     def look(self, now: float) -> tuple[list[Finding], list[tuple[str, int, int]]]:
         """New findings, and the subjects of those that are over. ``now`` is monotonic seconds."""
         frames = sys._current_frames()
-        found, over = [], []
-        for loop in list(self.state.loops):
+        frames.pop(threading.get_ident(), None)  # our own frame in our own local would be a cycle at each look
+        loops = list(self.state.loops)
+        gone = self._spells.keys() - set(map(id, loops))
+        found, over = list[Finding](), [spell.subject for key in gone if (spell := self._spells.pop(key)).subject]
+        for loop in loops:
             frame = frames.get(getattr(loop, "_thread_id", None) or 0)
             finding, ended = self._look_at(loop, frame, now)
             found += [finding] if finding else []
@@ -94,7 +98,7 @@ class LoopWatch:
 def _running_handle(frame: FrameType | None) -> Any:
     """The handle whose callback this thread is running, or None: it is idle, or runs no asyncio loop."""
     for _ in range(_MOST_FRAMES):
-        if frame is None:
+        if frame is None or frame.f_code is _RUN_ONCE:  # idle; what is further out is another loop's
             return None
         if frame.f_code is _RUN:
             found = frame.f_locals
@@ -142,7 +146,7 @@ def _describe(loop: Any, frame: FrameType | None, state: State, spell: _Spell) -
     return Finding(
         kind=KIND,
         verdict=SUSPECTED,
-        title=f"the loop has not turned for {spell.blocked * 1000:.0f} ms",
+        title="the loop has not turned",
         age_s=spell.blocked,
         loop=loop_name(loop),
         tasks=(_culprit(task, tuple(stack), spell, state),),

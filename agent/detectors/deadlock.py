@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..confirm import Judgement
+from ..crowd import behind
 from ..findings import PROVEN, SUSPECTED, Finding
-from ..judge import cores, leading_to, remainder, shortest_ring
+from ..judge import cores, remainder, shortest_ring
 from ..state import State
-from ..views import Views, loop_name
+from ..views import MOST_VICTIMS, Views, loop_name
 from ..waits import Mode
 
 KIND = "deadlock"
@@ -50,8 +51,9 @@ def _describe(
 ) -> Finding:
     graph = judgement.graph
     ring = _from_first_waiter(graph_order(shortest_ring(needs, knot), graph.tasks(knot)), views)
-    behind = [key for key in graph.tasks(leading_to(needs, knot)) if key not in knot]
-    tasks, resources, edges = views.picture(ring, behind)
+    victims = behind([graph.nodes[key].thing for key in ring], views.state)
+    views.include(victims[:MOST_VICTIMS])
+    tasks, resources, edges = views.picture(ring, [id(task) for task in victims[:MOST_VICTIMS]])
     return Finding(
         kind=KIND,
         verdict=verdict,
@@ -61,7 +63,7 @@ def _describe(
         tasks=tasks,
         resources=resources,
         edges=edges,
-        victims=len(behind),
+        victims=len(victims),
         note=_note(verdict),
         help=_help(judgement, ring),
         subject=(KIND, frozenset(ring), verdict),
@@ -95,11 +97,15 @@ def _help(judgement: Judgement, ring: list[int]) -> str:
     nodes = [judgement.graph.nodes[key] for key in ring]
     held = [node.wait.resource for node in nodes if node.wait is not None and node.wait.mode is Mode.HELD]
     if not held:
-        return "break the circle of awaits: note what is being processed and refuse a repeated key before waiting for it"
+        return (
+            "break the circle of awaits: note what is being processed and refuse a repeated key before waiting for it"
+        )
     if len(held) < len(nodes):
         return "do not await a task that needs a lock you hold: release it first, or hand the work over without waiting"
     if any(hasattr(resource, "_value") for resource in held):
-        return "do not ask a pool for a second unit while holding one: take all that is needed at once, or give back first"
+        return (
+            "do not ask a pool for a second unit while holding one: take all that is needed at once, or give back first"
+        )
     if len(ring) == 1:
         return "asyncio.Lock is not re-entrant: take it once at the outermost place and pass the work below without it"
     return "take locks in one global order, e.g. sorted by account id"

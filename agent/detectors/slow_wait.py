@@ -8,9 +8,11 @@ Laws:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
+from ..census import CHUNK, HAND_BACK
 from ..confirm import Judgement
 from ..findings import SUSPECTED, Finding
 from ..graph import Graph
@@ -25,9 +27,11 @@ def overdue(state: State, now: float, after: float) -> dict[int, Any]:
     """The longest waiter (its id) of each lock or semaphore waited for longer than ``after`` seconds."""
     found: dict[int, Any] = {}
     seen: set[int] = set()
-    for key, (resource, since) in list(state.blocked.items()):
+    for index, (key, (resource, since)) in enumerate(list(state.blocked.items())):
         if now - since < after:
             break  # entered in the order of time
+        if index % CHUNK == CHUNK - 1:
+            time.sleep(HAND_BACK)
         if id(resource) not in seen:
             seen.add(id(resource))
             found[key] = resource
@@ -38,7 +42,11 @@ def find(judgement: Judgement, waiters: dict[int, Any], state: State, now: float
     """The slow waits among the overdue ``waiters`` that are no deadlock."""
     for key, resource in waiters.items():
         node = judgement.graph.nodes.get(id(resource))
-        if node is None or key not in judgement.graph.nodes or {key, id(resource)} & (judgement.stuck | judgement.likely):
+        if (
+            node is None
+            or key not in judgement.graph.nodes
+            or {key, id(resource)} & (judgement.stuck | judgement.likely)
+        ):
             continue
         if node.holds:
             yield _describe(judgement.graph, key, resource, state, now)
@@ -53,7 +61,7 @@ def _describe(graph: Graph, key: int, resource: Any, state: State, now: float) -
     return Finding(
         kind=KIND,
         verdict=SUSPECTED,
-        title=f"a task has been waiting for {now - views.waiting_since(key):.0f} s behind a holder who still lives",
+        title="a task has long been waiting behind a holder who still lives",
         age_s=now - views.waiting_since(key),
         loop=loop_name(waiter.get_loop()),
         tasks=tasks,
@@ -62,7 +70,7 @@ def _describe(graph: Graph, key: int, resource: Any, state: State, now: float) -
         victims=max(0, others),
         note=_note(graph, holders, graph.nodes[key].due, waiter),
         help="hold it for less: do the slow work outside the block, and put asyncio.timeout around external waits",
-        subject=(KIND, id(resource), key),
+        subject=(KIND, id(resource)),
     )
 
 

@@ -31,9 +31,9 @@ def install(patches: Patches, state: State) -> None:
 
 
 def _aenter(gate: Gate) -> Any:
-    lock_class, current = asyncio.Lock, gate.current
+    lock_class: Any = asyncio.Lock
+    current = gate.current
 
-    @functools.wraps(asyncio.Lock.__aenter__)
     async def __aenter__(self: Any) -> None:
         if not self._locked and not self._waiters and type(self) is lock_class:
             try:
@@ -43,20 +43,19 @@ def _aenter(gate: Gate) -> Any:
         else:
             await self.acquire()
 
-    return __aenter__
+    return functools.wraps(asyncio.Lock.__aenter__)(__aenter__)
 
 
 def _aexit() -> Any:
-    lock_class = asyncio.Lock
+    lock_class: Any = asyncio.Lock
 
-    @functools.wraps(asyncio.Lock.__aexit__)
     async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
         if self._locked and not self._waiters and type(self) is lock_class:
             self._locked = False
         else:
             self.release()
 
-    return __aexit__
+    return functools.wraps(asyncio.Lock.__aexit__)(__aexit__)
 
 
 def _acquire(gate: Gate) -> Any:
@@ -88,8 +87,7 @@ def _acquire(gate: Gate) -> Any:
 
 
 def _locked() -> Any:
-    @functools.wraps(asyncio.Lock.locked)
     def locked(self: Any) -> bool:
         return bool(self._locked)
 
-    return locked
+    return functools.wraps(asyncio.Lock.locked)(locked)

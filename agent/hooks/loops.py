@@ -22,3 +22,17 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None]) -> None
         on_loop()
 
     patches.replace(asyncio.BaseEventLoop, "__init__", __init__)
+    patches.replace(asyncio.BaseEventLoop, "_check_running", _about_to_run(state, on_loop))
+
+
+def _about_to_run(state: State, on_loop: Callable[[], None]) -> Callable[[Any], None]:
+    """The check that every loop makes once before it runs: also those that were made before the agent came."""
+    original = asyncio.BaseEventLoop._check_running  # type: ignore[attr-defined]
+
+    @functools.wraps(original)
+    def _check_running(self: Any) -> None:
+        original(self)
+        state.note_loop(self)
+        on_loop()
+
+    return _check_running

@@ -34,8 +34,12 @@ def _aenter(gate: Gate) -> Any:
 
     @functools.wraps(asyncio.Semaphore.__aenter__)
     async def __aenter__(self: Any) -> None:
+        try:
+            holds = self._unstuck_holds
+        except AttributeError:  # the agent was switched off between this call and its first step
+            holds = None
         value = self._value
-        if value > 0 and not self._waiters and type(self) in exact and (holds := self._unstuck_holds) is not None:
+        if value > 0 and not self._waiters and holds is not None and type(self) in exact:
             self._value = value - 1
             try:
                 key = id(current())
@@ -53,7 +57,11 @@ def _aexit(gate: Gate) -> Any:
 
     @functools.wraps(asyncio.Semaphore.__aexit__)
     async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
-        if not self._waiters and type(self) is plain and (holds := self._unstuck_holds):
+        try:
+            holds = self._unstuck_holds
+        except AttributeError:
+            holds = None
+        if holds and not self._waiters and type(self) is plain:
             self._value += 1
             try:
                 key = id(current())
@@ -86,7 +94,7 @@ def _acquire(gate: Gate) -> Any:
 
     @functools.wraps(original)
     async def acquire(self: Any) -> bool:
-        holds = self._unstuck_holds
+        holds = getattr(self, HOLDS, None)
         if holds is None:
             return await original(self)
         try:
@@ -114,7 +122,7 @@ def _release(gate: Gate) -> Any:
 
     @functools.wraps(original)
     def release(self: Any) -> None:
-        holds = self._unstuck_holds
+        holds = getattr(self, HOLDS, None)
         if holds is not None:
             try:
                 key = id(current())

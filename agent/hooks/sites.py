@@ -40,7 +40,7 @@ def install(patches: Patches) -> None:
 
 def _state_without_notes(self: Any) -> Any:
     """``object.__getstate__`` as if the agent were not there."""
-    state = object.__getstate__(self)  # type: ignore[attr-defined]
+    state = object.__getstate__(self)
     if not isinstance(state, dict):
         return state
     bare = {name: value for name, value in state.items() if name not in (SITE, HOLDS)}
@@ -52,12 +52,15 @@ def _state_without_notes(self: Any) -> Any:
 def _plain(original: Init, getframe: Callable[[int], Any] = sys._getframe) -> Init:
     def __init__(self: Any) -> None:
         original(self)
-        frame = getframe(1)
-        code = frame.f_code
-        if code.co_filename[0] == "<":  # a dataclass's generated __init__ tells nobody anything
-            frame = frame.f_back or frame
+        try:
+            frame = getframe(1)
             code = frame.f_code
-        self._unstuck_site = (code, frame.f_lasti)
+            if code.co_filename[:1] == "<":  # a dataclass's generated __init__ tells nobody anything
+                frame = frame.f_back or frame
+                code = frame.f_code
+            self._unstuck_site = (code, frame.f_lasti)
+        except ValueError:  # called by the interpreter itself
+            return
 
     return __init__
 
@@ -65,7 +68,7 @@ def _plain(original: Init, getframe: Callable[[int], Any] = sys._getframe) -> In
 def _condition(original: Init) -> Init:
     def __init__(self: Any, lock: Any = None, *args: Any, **kwargs: Any) -> None:
         original(self, lock, *args, **kwargs)
-        self._unstuck_site = site = _caller(2)
+        self._unstuck_site = site = _caller()
         if lock is None:
             self._lock._unstuck_site = site
 
@@ -75,7 +78,7 @@ def _condition(original: Init) -> Init:
 def _semaphore(original: Init) -> Init:
     def __init__(self: Any, value: int = 1) -> None:
         original(self, value)
-        self._unstuck_site = (*_caller(2), value)
+        self._unstuck_site = (*(_caller() or _NOWHERE), value)
         setattr(self, HOLDS, {})
 
     return __init__
@@ -84,7 +87,7 @@ def _semaphore(original: Init) -> Init:
 def _queue(original: Init) -> Init:
     def __init__(self: Any, maxsize: int = 0, *args: Any, **kwargs: Any) -> None:
         original(self, maxsize, *args, **kwargs)
-        self._unstuck_site = _caller(2)
+        self._unstuck_site = _caller()
 
     return __init__
 
@@ -92,13 +95,20 @@ def _queue(original: Init) -> Init:
 def _barrier(original: Init) -> Init:
     def __init__(self: Any, parties: int) -> None:
         original(self, parties)
-        self._unstuck_site = self._cond._unstuck_site = self._cond._lock._unstuck_site = _caller(2)
+        self._unstuck_site = self._cond._unstuck_site = self._cond._lock._unstuck_site = _caller()
 
     return __init__
 
 
-def _caller(depth: int) -> tuple[Any, int]:
-    frame = sys._getframe(depth)
-    if frame.f_code.co_filename[0] == "<":
+def _caller() -> tuple[Any, int] | None:
+    """The instruction that called the ``__init__`` that calls this."""
+    try:
+        frame = sys._getframe(2)
+    except ValueError:  # called by the interpreter itself
+        return None
+    if frame.f_code.co_filename[:1] == "<":
         frame = frame.f_back or frame
     return frame.f_code, frame.f_lasti
+
+
+_NOWHERE = (_caller.__code__, -1)

@@ -31,6 +31,7 @@ def install(patches: Patches, state: State) -> None:
 def adopt(state: State, task: Any) -> None:
     """Register a task that was made behind our back: creator unknown."""
     state.records.add(TaskRecord(task, state.records.discard))
+    state.note_loop(task.get_loop())
 
 
 # asyncio's own functions through which the program's call reaches loop.create_task().
@@ -45,9 +46,11 @@ _PASSING: tuple[CodeType, ...] = (
     asyncio.BaseEventLoop.create_task.__code__,
     asyncio.BaseEventLoop.run_until_complete.__code__,
     asyncio.Runner.run.__code__,
+    getattr(asyncio, "eager_task_factory", asyncio.run).__code__,  # since 3.12
     asyncio.run.__code__,
 )
-PASSING = frozenset(map(id, _PASSING))
+PASSING = set(map(id, _PASSING))
+"""Ids of code objects that only pass a creation on; the hooks add their own."""
 
 
 def creating_frame(frame: FrameType | None) -> FrameType | None:

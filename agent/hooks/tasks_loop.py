@@ -13,6 +13,7 @@ import functools
 import gc
 import sys
 import weakref
+from asyncio import tasks
 from collections.abc import Callable
 from typing import Any
 
@@ -44,13 +45,12 @@ def hook_foreign(patches: Patches, state: State, cls: Any) -> None:
 
 
 def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., Any]:
-    make = asyncio.Task
     note = _noter(records)
 
     @functools.wraps(original)
     def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
         if self._task_factory is None and not self._closed and not self._debug:
-            task: Any = make(coro, loop=self, **kwargs)
+            task: Any = tasks.Task(coro, loop=self, **kwargs)
         else:
             task = original(self, coro, **kwargs)
             if getattr(task, "_source_traceback", None):
@@ -67,18 +67,19 @@ def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., A
 def _noter(records: set[Any]) -> Callable[[Any, int], None]:
     enlist, forget, passing = records.add, records.discard, PASSING
     getframe, current, ref, record_of = sys._getframe, fast_running_task(), weakref.ref, TaskRecord
+    keep: Any = None  # the last parent's reference: while it lives, ref() hands it out again for nothing
 
     def note(task: Any, depth: int) -> None:
-        record = record_of(task, forget)
-        enlist(record)
-        frame: Any = getframe(depth)
-        if id(frame.f_code) in passing:
-            frame = creating_frame(frame.f_back)
-        record.code = frame.f_code
-        record.lasti = frame.f_lasti
+        nonlocal keep
         try:
-            record.parent = ref(current())
-        except (RuntimeError, TypeError):  # no loop is running, or no task in it
+            enlist(record := record_of(task, forget))
+            frame: Any = getframe(depth)
+            if id(frame.f_code) in passing:
+                frame = creating_frame(frame.f_back)
+            record.code = frame.f_code
+            record.lasti = frame.f_lasti
+            record.parent = keep = ref(current())
+        except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             return
 
     return note

@@ -48,9 +48,7 @@ class JsonLinesSink:
         except OSError as wrong:
             self.lost += 1
             if self.lost == 1:
-                self._complain(
-                    f"the sink {self.name} cannot write: {wrong}; losses are only counted from here on"
-                )
+                self._complain(f"the sink {self.name} cannot write: {wrong}; losses are only counted from here on")
 
     def close(self) -> None:
         """Close the file."""

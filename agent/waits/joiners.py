@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+from ..state import State
 from .reading import callbacks, closed_over
 from .rows import find_code
 
@@ -32,6 +33,40 @@ def cancellers(future: Any, groups: bool = True) -> Iterator[Any]:
                 todo.append(found)
 
 
+def joiners(future: Any) -> Iterator[Any]:
+    """All tasks that are resumed, sooner or later, by ``future`` being done."""
+    seen, todo = {id(future)}, [future]
+    while todo and len(seen) < _MOST:
+        for callback in callbacks(todo.pop()):
+            found = _behind(callback, True) or _beside(callback)
+            if found is None or id(found) in seen:
+                continue
+            seen.add(id(found))
+            if isinstance(found, asyncio.Task):
+                yield found
+            else:
+                todo.append(found)
+
+
+def parent_of(task: Any, state: State) -> Any:
+    """The living task that created this one, or None; for a gather's child, the task that awaits the gather."""
+    record = state.record_of(task)
+    parent = getattr(record, "parent", None)
+    if parent is not None:
+        return parent()
+    return next(cancellers(task, groups=False), None) if hasattr(record, "code") else None
+
+
+def _beside(callback: Any) -> Any:
+    """The future of a ``wait`` or ``shield`` over the future with this callback, or None."""
+    code = getattr(callback, "__code__", None)
+    if code is not None and code is find_code("asyncio.tasks:_wait._on_completion"):
+        return closed_over(callback, "waiter")
+    if code is not None and code is find_code("asyncio.tasks:shield._inner_done_callback"):
+        return closed_over(callback, "outer")
+    return None
+
+
 def _behind(callback: Any, groups: bool) -> Any:
     """The task or future that a done-callback would resume, or None."""
     if isinstance(callback, functools.partial):  # wait_for on 3.11: partial(_release_waiter, waiter)
@@ -41,7 +76,7 @@ def _behind(callback: Any, groups: bool) -> Any:
     if isinstance(owner, asyncio.Task):
         return owner
     if isinstance(owner, asyncio.TaskGroup):
-        return owner._parent_task if groups else None
+        return getattr(owner, "_parent_task", None) if groups else None
     if getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback"):
         return closed_over(callback, "outer")
     return None

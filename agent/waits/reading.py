@@ -20,7 +20,7 @@ from . import stdlib, stdlib_311, stdlib_313
 from .model import READY, Mode, Wait
 from .rows import Table, find_code
 
-Gathering: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+Gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 _CFuture: type = asyncio.Future
 JOINABLE = (asyncio.Task, Gathering)
 """Futures that are awaited for other tasks' sake."""

@@ -16,7 +16,9 @@ def fill(table: Table) -> None:
     held, of = _held, _owner
     for target, row in {
         "asyncio.locks:Lock.acquire": Row("asyncio.Lock", held("asyncio.Lock", asyncio.Lock), joins=True),
-        "asyncio.locks:Semaphore.acquire": Row("asyncio.Semaphore", held("asyncio.Semaphore", asyncio.Semaphore), joins=True),
+        "asyncio.locks:Semaphore.acquire": Row(
+            "asyncio.Semaphore", held("asyncio.Semaphore", asyncio.Semaphore), joins=True
+        ),
         "asyncio.locks:Condition.wait": Row("asyncio.Condition", of(asyncio.Condition)),
         "asyncio.locks:Event.wait": Row("asyncio.Event", of(asyncio.Event)),
         "asyncio.locks:Barrier.wait": Row("asyncio.Barrier", of(asyncio.Barrier), composite=True),

@@ -21,7 +21,10 @@ def fill(table: Table) -> None:
 
 def fill_as_completed(table: Table) -> None:
     """Enter what 3.12 still shares with 3.11."""
-    table.add("asyncio.tasks:as_completed._wait_for_one", Row("asyncio.as_completed", _as_completed, composite=True, joins=True))
+    table.add(
+        "asyncio.tasks:as_completed._wait_for_one",
+        Row("asyncio.as_completed", _as_completed, composite=True, joins=True),
+    )
 
 
 def _wait_for(link: Link, _links: list[Link], _future: Any) -> Wait:

@@ -13,7 +13,10 @@ from .rows import Row, Table
 
 def fill(table: Table) -> None:
     """Enter the rows."""
-    table.add("asyncio.tasks:_AsCompletedIterator._wait_for_one", Row("asyncio.as_completed", _as_completed, composite=True, joins=True))
+    table.add(
+        "asyncio.tasks:_AsCompletedIterator._wait_for_one",
+        Row("asyncio.as_completed", _as_completed, composite=True, joins=True),
+    )
 
 
 def _as_completed(link: Link, _links: list[Link], future: Any) -> Wait:

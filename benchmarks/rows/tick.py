@@ -159,9 +159,7 @@ def _rows(program: str, tasks: int, cpu: float, wait: float) -> list[Row]:
 
 for _tasks, _budget in ((10_000, 5.0), (100_000, 40.0)):
     _name = f"tick-{_tasks // 1000}k"
-    measurement(_name, *_rows(_name, _tasks, _budget, 5.0), environment=_PARKED_CLOCK)(
-        partial(sample_ticks, _tasks)
-    )
+    measurement(_name, *_rows(_name, _tasks, _budget, 5.0), environment=_PARKED_CLOCK)(partial(sample_ticks, _tasks))
 
 measurement(
     "tick-10k-slow",

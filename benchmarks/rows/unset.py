@@ -59,9 +59,7 @@ def whole_process(mode: str, scale: float) -> Sample:
         pythons = [make_environment(Path(folder, str(installed)), installed) for installed in (False, True)]
         for python in pythons:
             _cpu_of_process(python)
-        costs = [
-            [_cpu_of_process(python) for python in pythons] for _ in range(max(1, round(PROCESSES * scale)))
-        ]
+        costs = [[_cpu_of_process(python) for python in pythons] for _ in range(max(1, round(PROCESSES * scale)))]
     without, installed = (statistics.median(column) for column in zip(*costs, strict=True))
     return {"ratio": installed / without, "without_ms": without, "installed_ms": installed}
 

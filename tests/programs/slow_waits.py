@@ -131,18 +131,14 @@ async def lock_held_while_reading_a_queue() -> None:
 
 async def chain_of_brief_holders() -> None:
     a, b = asyncio.Lock(), asyncio.Lock()
-    await asyncio.gather(
-        spawn("sleeper", use(a, BRIEF)), spawn("middle", both(b, a)), spawn("waiter", use(b, 0))
-    )
+    await asyncio.gather(spawn("sleeper", use(a, BRIEF)), spawn("middle", both(b, a)), spawn("waiter", use(b, 0)))
 
 
 @pair(chain_of_brief_holders, "middle", "waiter")
 async def chain_of_holders() -> None:
     """waiter waits for middle, middle for sleeper: two resources, a finding for each."""
     a, b = asyncio.Lock(), asyncio.Lock()
-    await asyncio.gather(
-        spawn("sleeper", use(a, LONG)), spawn("middle", both(b, a)), spawn("waiter", use(b, 0))
-    )
+    await asyncio.gather(spawn("sleeper", use(a, LONG)), spawn("middle", both(b, a)), spawn("waiter", use(b, 0)))
 
 
 # -- the waiter has a timeout ----------------------------------------------------------------------------
