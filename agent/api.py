@@ -20,6 +20,7 @@ from typing import Any
 from . import hooks
 from .config import Settings
 from .errors import DeadlockError
+from .imports import forget
 from .patching import Patches
 from .pipeline import Pipeline
 from .sinks import Sink, open_sinks
@@ -72,6 +73,7 @@ def uninstall() -> None:
         if agent is None:
             return
         agent.state.on = False
+        forget("uvloop")
         agent.watchdog.stop()
         for name in agent.patches.restore():
             complain(f"{name} was replaced by somebody else meanwhile and is left as it is")

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+from .imports import after_import
 
 _RESOURCE_TRACKER = "from multiprocessing.resource_tracker import "
 _FORK_SERVER = "from multiprocessing.forkserver import "
@@ -42,8 +40,8 @@ def _is_helper(command: str) -> bool:
 def _arm_process() -> None:
     if "asyncio" in sys.modules:
         _install()
-    elif not any(isinstance(finder, AsyncioFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, AsyncioFinder())
+    else:
+        after_import("asyncio", _install)
 
 
 def _install() -> None:
@@ -58,47 +56,3 @@ def _install() -> None:
 def _complain(failed: Exception) -> None:
     if sys.stderr is not None:  # pythonw, daemons
         print(f"unstuck: off in this process, it could not start: {failed!r}", file=sys.stderr)
-
-
-class AsyncioFinder:
-    """Waits on ``sys.meta_path`` for the import of asyncio; finds nothing by itself."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """asyncio's spec as the other finders give it, with a loader that installs the agent afterwards."""
-        if fullname != "asyncio":
-            return None
-        spec = self._spec_of_others(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _InstallingLoader(spec.loader, self)  # type: ignore[assignment]
-        return spec
-
-    def _spec_of_others(self, *query: Any) -> ModuleSpec | None:
-        for finder in list(sys.meta_path):
-            if finder is not self and hasattr(finder, "find_spec"):
-                spec = finder.find_spec(*query)
-                if spec is not None:
-                    return spec
-        return None
-
-
-class _InstallingLoader:
-    """asyncio's own loader, save that the agent is installed when it is done."""
-
-    def __init__(self, loader: Any, finder: AsyncioFinder) -> None:
-        self._loader = loader
-        self._finder = finder
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Put the real loader back where it belongs, let it do its work, then install the agent."""
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)
-        _install()

@@ -15,7 +15,7 @@ import asyncio
 import functools
 import gc
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -67,7 +67,7 @@ def reach(loop: Any) -> dict[int, Due]:
 
 
 def _reached(timer: Any) -> Iterator[tuple[int, bool]]:
-    for thing in _agents(timer):
+    for thing in _with_nested(_agents(timer)):
         if isinstance(thing, _WAKEABLE):
             yield id(thing), True
             continue
@@ -79,6 +79,20 @@ def _reached(timer: Any) -> Iterator[tuple[int, bool]]:
                 for item in _items(value):
                     if isinstance(item, _WAKEABLE):
                         yield id(item), sure
+
+
+def _with_nested(things: Iterable[Any]) -> Iterator[Any]:
+    """Each thing, and what it contains of its own kind: a cancel scope cancels the scopes within it."""
+    seen, todo = set[int](), list(things)
+    while todo and len(seen) < _MOST_ITEMS:
+        thing = todo.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        yield thing
+        if not isinstance(thing, _WAKEABLE):
+            values = [item for value in _own(thing) for item in (value, *_items(value))]
+            todo += [each for each in values if type(each) is type(thing)]
 
 
 def _agents(timer: Any) -> Iterator[Any]:

@@ -83,7 +83,8 @@ def run_until_found(program: Program, ear: Ear, kind: str, patience: float = 5.0
 
 async def _break_circles(ear: Ear) -> None:
     """Task.cancel() in a circle of awaits ends in a RecursionError: wake the circle's tasks one by one."""
-    ids = {task.id for finding in ear.opened("deadlock") for task in finding.core}
+    circles = [finding for finding in ear.opened("deadlock") if not finding.resources]
+    ids = {task.id for finding in circles for task in finding.core}
     for each in asyncio.all_tasks():
         if task_id(each) in ids and isinstance(each._fut_waiter, JOINABLE):  # type: ignore[attr-defined]
             throw(each, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unstuck.agent import autostart
+from unstuck.agent import imports
 from unstuck.agent.doctor import start_line
 
 from .children import output, start
@@ -71,12 +71,12 @@ def test_healthy_program_loads_nothing_heavy() -> None:
 
 
 def test_asyncio_is_imported_as_ever() -> None:
-    """Afterwards asyncio's spec and loader are importlib's own, and nobody watches imports any more."""
+    """Afterwards asyncio's spec and loader are importlib's own, and nobody watches for asyncio any more."""
     code = """
 import asyncio, importlib, sys
 from importlib.machinery import SourceFileLoader
 print(type(asyncio.__loader__) is SourceFileLoader, asyncio.__spec__.loader is asyncio.__loader__)
-print([f for f in sys.meta_path if type(f).__module__.startswith("unstuck")])
+print([f for f in sys.meta_path if type(f).__module__.startswith("unstuck") and f.name == "asyncio"])
 importlib.reload(asyncio)
 print(asyncio.__spec__.name, bool(asyncio.__spec__.loader.get_source("asyncio")))
 """
@@ -106,9 +106,10 @@ def test_armed_twice_before_asyncio() -> None:
     """Arming twice leaves one watch."""
     code = """
 import sys
-from unstuck.agent.autostart import AsyncioFinder, arm
+from unstuck.agent.autostart import arm
+from unstuck.agent.imports import Finder
 arm(); arm()
-print(sum(isinstance(finder, AsyncioFinder) for finder in sys.meta_path))
+print(sum(isinstance(finder, Finder) for finder in sys.meta_path))
 """
     assert "1\n" == output("-c", code)
 
@@ -200,7 +201,7 @@ if __name__ == "__main__":
 
 def test_other_imports_are_not_ours() -> None:
     """The finder answers for asyncio alone."""
-    finder = autostart.AsyncioFinder()
+    finder = imports.Finder("asyncio", lambda: None)
     assert finder.find_spec("asyncio.locks", []) is None
     assert finder.find_spec("json") is None
     spec = finder.find_spec("asyncio")

@@ -17,6 +17,7 @@ from asyncio import tasks
 from collections.abc import Callable
 from typing import Any
 
+from ..imports import after_import
 from ..patching import Patches
 from ..state import State, TaskRecord
 from .tasks import PASSING, adopt, creating_frame, fast_running_task
@@ -28,16 +29,24 @@ def install(patches: Patches, state: State) -> None:
         adopt(state, task)
     base = asyncio.BaseEventLoop
     patches.replace(base, "create_task", _creator(base.create_task, state.records))
+    if "uvloop" in sys.modules:
+        _hook_uvloop(patches, state)
+    else:
+        after_import("uvloop", functools.partial(_hook_uvloop, patches, state))
 
 
-def hook_foreign(patches: Patches, state: State, cls: Any) -> None:
-    """Hook create_task of a loop class that is not a BaseEventLoop."""
+def _hook_uvloop(patches: Patches, state: State) -> None:
+    """uvloop's loop has a create_task of its own, and is no BaseEventLoop."""
+    cls = getattr(sys.modules.get("uvloop"), "Loop", None)
+    if not state.on or cls is None:
+        return
     original = cls.create_task
 
     @functools.wraps(original)
     def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
         task = original(self, coro, **kwargs)
         note(task, 2)
+        state.note_loop(self)
         return task
 
     note = _noter(state.records)
