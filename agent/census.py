@@ -14,7 +14,7 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .hooks.knot import holder_ids
 from .hooks.tasks import adopt
@@ -31,6 +31,15 @@ UNSEEN, FREE, OWNED, JOIN = range(4)
 _VERDICTS = {Glance.FREE: FREE, Glance.HELD: OWNED, Glance.JOIN: JOIN}
 
 
+class Queue(NamedTuple):
+    """A lock or semaphore that somebody is blocked on. ``waiter`` is the longest waiter's id, ``since`` monotonic."""
+
+    resource: Any
+    waiter: int
+    since: float
+    holders: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Census:
     """What one pass saw. Refers to live tasks; it never leaves the tick."""
@@ -38,6 +47,8 @@ class Census:
     tasks: int = 0
     joins: dict[int, Any] = field(default_factory=dict)
     """Parked tasks that wait for other tasks, by id."""
+    queues: dict[int, Queue] = field(default_factory=dict)
+    """What tasks are blocked on, by id."""
     roots: dict[int, Any] = field(default_factory=dict)
     """Where a deadlock may be: joining tasks whose target is parked too, resources whose holder is."""
 
@@ -112,12 +123,20 @@ class Taker:
 
     def _find_roots(self, census: Census) -> None:
         joins, roots, blocked = census.joins, census.roots, self.state.blocked
-        for key, resource in {id(each): each for each, _since in list(blocked.values())}.items():
-            if any(holder in blocked or holder in joins for holder in holder_ids(resource)):
-                roots[key] = resource
+        self._find_queues(census.queues)
+        for key, queue in census.queues.items():
+            if any(holder in blocked or holder in joins for holder in queue.holders):
+                roots[key] = queue.resource
         for index, (key, task) in enumerate(joins.items()):
             if _may_be_stuck(task._fut_waiter, joins, blocked):
                 roots[key] = task
+            if not index % CHUNK:
+                time.sleep(HAND_BACK)
+
+    def _find_queues(self, queues: dict[int, Queue]) -> None:
+        for index, (key, (resource, since)) in enumerate(list(self.state.blocked.items())):
+            if id(resource) not in queues:  # entered in the order of time: the first is the longest waiter
+                queues[id(resource)] = Queue(resource, key, since, holder_ids(resource))
             if not index % CHUNK:
                 time.sleep(HAND_BACK)
 

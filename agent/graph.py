@@ -141,8 +141,11 @@ class _Builder:
         holds = holds_on(resource, self.state)
         if not holds:
             return Node(resource, "resource"), (), ()
-        strict = Mode.ANY if all(hold.sure for hold in holds) else Mode.FREE
-        return Node(resource, "resource", strict, Mode.ANY, holds=holds), tuple(hold.task for hold in holds), ()
+        sure = all(hold.sure for hold in holds)
+        strict = Mode.ANY if sure else Mode.FREE
+        # A semaphore taken by hand is as likely a signal that somebody else gives: not even suspicious.
+        likely = Mode.ANY if sure or isinstance(resource, asyncio.Lock) else Mode.FREE
+        return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), ()
 
 
 def _ends_soon(wait: Wait) -> bool:

@@ -40,6 +40,7 @@ class Pipeline:
             settings.interval, self.loop_watch.period if self._wants(blocked_loop.KIND) else settings.interval
         )
         """Seconds between two looks of the watcher while there is a loop."""
+        self.standstill = slow_wait.Standstill(settings.interval)
         self.failed: dict[str, str] = {}
         self.census = Census()
         self._vigils: dict[Hashable, Vigil] = {}
@@ -121,7 +122,7 @@ class Pipeline:
     def _overdue(self, now: float) -> dict[int, Any]:
         if not self._wants(slow_wait.KIND):
             return {}
-        return slow_wait.overdue(self.state, now, self.settings.slow_wait_after)
+        return self.standstill.overdue(self.census.queues, now, self.settings.slow_wait_after)
 
     def _news(self, glimpse: Judgement) -> dict[Any, list[Any]]:
         """Tasks that look deadlocked and are in no open finding, by loop."""

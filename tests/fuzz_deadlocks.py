@@ -27,7 +27,7 @@ import time
 import types
 import warnings
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from unstuck.agent import api
@@ -453,9 +453,15 @@ def own_lines(task: Any, file: str) -> list[int]:
 class Program:
     """One program: its source, its tasks, and what was done to it on purpose."""
 
-    def __init__(self, label: str, number: int, source: str, rng: random.Random) -> None:
-        self.label, self.source, self.lines, self.rng = label, source, source.splitlines(), rng
-        self.file = f"<fuzz {number}>"
+    @classmethod
+    def made(cls, seed: str, number: int, eager: bool) -> Program:
+        """The program of that seed and number."""
+        rng = random.Random(f"{seed}:{number}")
+        return cls(f"{seed}:{number}", Writer(rng).program(), rng, eager)
+
+    def __init__(self, label: str, source: str, rng: random.Random, eager: bool) -> None:
+        self.label, self.source, self.lines, self.rng, self.eager = label, source, source.splitlines(), rng, eager
+        self.file = f"<fuzz {label}>"
         self.names: dict[str, Any] = {}
         self.joins: dict[tuple[Any, int], list[Any]] = {}
         self.killed: dict[Any, float] = {}
@@ -769,10 +775,10 @@ def watch_groups(programs: dict[str, Program]) -> Any:
     return original
 
 
-async def run_batch(programs: list[Program], events: list[Event], eager: bool) -> None:
+async def run_batch(programs: list[Program], events: list[Event]) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: blame(context.get("exception"), programs))
-    if eager:
+    if programs[0].eager:
         loop.set_task_factory(asyncio.eager_task_factory)
     for program in programs:
         program.start()
@@ -836,12 +842,11 @@ def fuzz(
     original = watch_groups(known)
     sys.stderr = listener = Listener(sys.stderr)
     try:
-        for programs in batches(seed, first, count, sources):
+        for programs in groups:
             known.clear()
             known.update((program.file, program) for program in programs)
-            chance = random.Random(programs[0].label).random() < 0.25 if eager is None else eager
             with harness.agent(interval=TICK, stuck_after=30.0) as ear:
-                asyncio.run(run_batch(programs, ear.events, chance and sys.version_info >= (3, 12)))
+                asyncio.run(run_batch(programs, ear.events))
                 failed = [f"broken: {part}: {why}" for part, why in api.current().pipeline.failed.items()]
             programs[0].failures += failed + [f"broken: {line}" for line in listener.said]
             listener.said.clear()
@@ -860,7 +865,7 @@ def main() -> int:
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # coroutines that a failed program never awaited
     counts, failed, began = Counter[str](), 0, time.monotonic()
-    for program in fuzz(options.seed, options.first, options.programs, lambda rng: Writer(rng).program()):
+    for program in fuzz(batches(options.seed, options.first, options.programs)):
         counts.update(program.notes)
         failed += bool(program.failures)
         for failure in program.failures:

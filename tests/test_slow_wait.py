@@ -194,3 +194,20 @@ def test_when_the_lock_was_taken_before_the_agent_came() -> None:
         assert [] == ear.events
 
     asyncio.run(program())
+
+
+def test_when_a_long_queue_moves() -> None:
+    """Many tasks wait for long before a semaphore whose units come and go: work, not a finding."""
+
+    async def program() -> None:
+        limit = asyncio.Semaphore(2)
+
+        async def fetch() -> None:
+            async with limit:
+                await asyncio.sleep(0.02)
+
+        await asyncio.gather(*(fetch() for _ in range(100)))
+
+    with harness.agent(slow_wait_after=0.3) as ear:
+        harness.run_to_end(program)
+    assert [] == ear.events

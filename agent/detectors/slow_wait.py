@@ -2,17 +2,17 @@
 
 Laws:
 - One finding a resource, however many queue for it; its core is the longest waiter.
+- Slow is the holder. A long queue in front of a semaphore whose units come and go is work, not a finding.
 - Waits that belong to a deadlock are not slow, they are deadlocked.
 - It never claims to last: when the wait ends it is closed, not retracted.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..census import CHUNK, HAND_BACK
+from ..census import Queue
 from ..confirm import Judgement
 from ..findings import SUSPECTED, Finding
 from ..graph import Graph
@@ -23,19 +23,26 @@ from ..waits import Mode, wait_of
 KIND = "slow-wait"
 
 
-def overdue(state: State, now: float, after: float) -> dict[int, Any]:
-    """The longest waiter (its id) of each lock or semaphore waited for longer than ``after`` seconds."""
-    found: dict[int, Any] = {}
-    seen: set[int] = set()
-    for index, (key, (resource, since)) in enumerate(list(state.blocked.items())):
-        if now - since < after:
-            break  # entered in the order of time
-        if index % CHUNK == CHUNK - 1:
-            time.sleep(HAND_BACK)
-        if id(resource) not in seen:
-            seen.add(id(resource))
-            found[key] = resource
-    return found
+class Standstill:
+    """Since when each lock and semaphore that is waited for has had the very same holders."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._since: dict[int, tuple[tuple[int, ...], float]] = {}
+
+    def overdue(self, queues: dict[int, Queue], now: float, after: float) -> dict[int, Any]:
+        """The resource by the id of its longest waiter, where both the wait and the hold exceed ``after`` seconds.
+
+        A hold is noticed at the tick after it began, so it is taken to be one interval older than that.
+        """
+        since, found = {}, {}
+        for key, queue in queues.items():
+            holders, start = self._since.get(key, ((), now))
+            since[key] = (queue.holders, start if holders == queue.holders else now)
+            if now - queue.since >= after and now - since[key][1] + self._interval >= after:
+                found[queue.waiter] = queue.resource
+        self._since = since
+        return found
 
 
 def find(judgement: Judgement, waiters: dict[int, Any], state: State, now: float) -> Iterator[Finding]:

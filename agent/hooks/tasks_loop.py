@@ -54,10 +54,13 @@ def _hook_uvloop(patches: Patches, state: State) -> None:
 
 
 def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., Any]:
-    note = _noter(records)
+    enlist, forget = records.add, records.discard
+    module_at: Callable[[int], str | None] = sys._getframemodulename  # type: ignore[attr-defined]
+    getframe, current, ref, record_of = sys._getframe, fast_running_task(), weakref.ref, TaskRecord
+    keep: Any = None  # the last parent's reference: while it lives, ref() hands it out again for nothing
 
-    @functools.wraps(original)
     def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
+        nonlocal keep
         if self._task_factory is None and not self._closed and not self._debug:
             task: Any = tasks.Task(coro, loop=self, **kwargs)
         else:
@@ -65,12 +68,23 @@ def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., A
             if getattr(task, "_source_traceback", None):
                 del task._source_traceback[-1]
         try:
-            note(task, 2)
+            enlist(record := record_of(task, forget))
+            if module_at(1) == "asyncio.tasks":
+                frame: Any = getframe(3 if module_at(2) == "asyncio.tasks" else 2)
+            else:
+                frame = creating_frame(getframe(1))
+            record.code = frame.f_code
+            record.lasti = frame.f_lasti
+            record.parent = keep = ref(current())
+        except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
+            pass
+        try:
             return task
         finally:
             del task  # no cycle through a traceback, as in CPython (gh-128552)
 
-    return create_task
+    PASSING.add(id(create_task.__code__))
+    return functools.wraps(original)(create_task)
 
 
 def _noter(records: set[Any]) -> Callable[[Any, int], None]:
