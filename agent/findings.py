@@ -106,20 +106,15 @@ class _Open:
 
 
 class Ledger:
-    """The open findings of this process, and the counts of what became of the others."""
+    """The open findings of this process, and how many were retracted."""
 
     def __init__(self) -> None:
         self._open: dict[Hashable, _Open] = {}
         self.retracted = 0
-        self.opened = 0
 
     def open_findings(self) -> tuple[Finding, ...]:
         """What is open now, oldest first."""
         return tuple(entry.finding for entry in self._open.values())
-
-    def is_open(self, subject: Hashable) -> bool:
-        """Whether a finding about this subject is open."""
-        return subject in self._open
 
     def report(self, findings: Iterable[Finding], now: float) -> list[Event]:
         """Enter what a detector sees now; the events are what has changed."""
@@ -161,5 +156,4 @@ class Ledger:
             name, ordinal = f"{base}-{ordinal}", ordinal + 1
         entry = _Open(replace(finding, id=name), now - finding.age_s, now)
         self._open[finding.subject] = entry
-        self.opened += 1
         return entry

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from .attributes import instance_attributes
 from .managers import within
-from .stacks import chain, instance_attributes
+from .stacks import chain
 from .waits.joiners import cancellers
 
 _MOST = 1_000

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from .attributes import follow
 from .bytecode import handlers_around, released_paths
 from .hooks.knot import holder_ids
 from .managers import within
-from .stacks import Entered, Link, chain, follow, line_of
+from .stacks import Entered, Link, chain, line_of
 from .state import HOLDS, SITE, State
 
 _KINDS = (asyncio.Semaphore, asyncio.Lock)

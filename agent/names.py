@@ -21,7 +21,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import source
-from .stacks import Link, instance_attributes
+from .attributes import instance_attributes
+from .stacks import Link
 from .state import SITE
 
 _MOST_VISITS = 6_000

@@ -26,19 +26,18 @@ from functools import lru_cache
 from types import (
     AsyncGeneratorType,
     BuiltinMethodType,
-    CellType,
     CodeType,
     CoroutineType,
     FrameType,
     FunctionType,
     GeneratorType,
-    MemberDescriptorType,
     MethodDescriptorType,
     MethodType,
     WrapperDescriptorType,
 )
 from typing import Any
 
+from .attributes import content, follow
 from .bytecode import Path, deletes_locals, exit_beyond_handlers, handlers_around
 
 MAX_DEPTH = 1000
@@ -111,7 +110,7 @@ class Link:
         if at is None or deletes_locals(self.code):
             return {}
         named = zip(self.code.co_varnames[:count], values[at + 1 :], strict=False)
-        return {name: _content(value) for name, value in named}
+        return {name: content(value) for name, value in named}
 
     def lookup(self, path: Path) -> Any:
         """What an expression of this frame stands for at this moment, or None; runs no code of the program."""
@@ -127,7 +126,7 @@ class Link:
     def _closed_over(self, name: str) -> Any:
         function = next((each for each in self.referents() if getattr(each, "__code__", None) is self.code), None)
         cells = getattr(function, "__closure__", None)
-        return _content(cells[self.code.co_freevars.index(name)]) if cells else None
+        return content(cells[self.code.co_freevars.index(name)]) if cells else None
 
     def entered(self) -> list[Entered] | None:
         """The context managers whose blocks cover the suspended instruction, outermost first.
@@ -233,41 +232,8 @@ def _defines(manager: Any, exit_function: Any) -> bool:
     )
 
 
-def follow(thing: Any, attributes: tuple[str, ...]) -> Any:
-    """``thing.a.b.c`` by instance dictionaries and slots alone: no property and no ``__getattr__`` runs."""
-    for name in attributes:
-        thing = instance_attributes(thing).get(name)
-    return thing
-
-
-def instance_attributes(thing: Any) -> dict[str, Any]:
-    """The attributes that the object itself has, in its dictionary and its slots."""
-    found: dict[str, Any] = {}
-    for base in type(thing).__mro__:
-        for name, member in vars(base).items():
-            if isinstance(member, MemberDescriptorType):
-                try:
-                    found[name] = member.__get__(thing)
-                except AttributeError:
-                    continue
-    try:
-        found.update(object.__getattribute__(thing, "__dict__"))
-    except (AttributeError, TypeError):
-        pass
-    return found
-
-
 def _made_of(function: Any, code: CodeType) -> bool:
     return isinstance(function, FunctionType) and function.__code__ is code
-
-
-def _content(value: Any) -> Any:
-    if not isinstance(value, CellType):
-        return value
-    try:
-        return value.cell_contents
-    except ValueError:
-        return None
 
 
 @lru_cache(maxsize=2048)
@@ -279,17 +245,3 @@ def line_of(code: CodeType, lasti: int) -> int:
         if start <= lasti < end and line is not None:
             return line
     return code.co_firstlineno
-
-
-def frames_from(frame: FrameType | None, limit: int = 200) -> list[tuple[CodeType, int]]:
-    """(code, line) of a running frame and its callers, innermost first."""
-    found = list[tuple[CodeType, int]]()
-    while frame is not None and len(found) < limit:
-        found.append((frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno))
-        frame = frame.f_back
-    return found
-
-
-def thread_frame(thread_id: int) -> FrameType | None:
-    """The innermost Python frame of a thread at this moment, or None when it has ended."""
-    return sys._current_frames().get(thread_id)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from .stacks import instance_attributes
+from .attributes import instance_attributes
 
 _SLEEP = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 _WAKEABLE = (asyncio.Future, asyncio.Lock, asyncio.Semaphore)

@@ -33,7 +33,7 @@ from typing import Any
 from unstuck.agent import api
 from unstuck.agent.actions import throw
 from unstuck.agent.findings import Event
-from unstuck.agent.views import task_id
+from unstuck.agent.views import resource_id, task_id
 from unstuck.agent.waits.reading import JOINABLE
 
 from . import harness
@@ -418,7 +418,6 @@ class Site:
 def site(lines: list[str], number: int) -> Site:
     """Read line ``number`` (from 1) of a program."""
     found, text = Site(), lines[number - 1].strip()
-    depth = len(lines[number - 1]) - len(text)
     if match := _HOLD.match(text):
         found.wait = ("hold", match[1])
     elif match := _GROUP.match(text):
@@ -426,13 +425,20 @@ def site(lines: list[str], number: int) -> Site:
     elif match := _JOIN.match(text):
         kind = next(name for name in ("one", "all", "any") if match[name])
         found.wait = (kind, next(int(each) for each in match.groups() if each and each.isdigit()))
+    for header in around(lines, number):
+        found.holds += _HOLD.findall(header)
+        found.groups += map(int, _GROUP.findall(header))
+    return found
+
+
+def around(lines: list[str], number: int) -> Iterator[str]:
+    """The headers of the blocks around a line, innermost first."""
+    depth = len(lines[number - 1]) - len(lines[number - 1].lstrip())
     for line in reversed(lines[: number - 1]):
         inner = line.lstrip()
         if len(line) - len(inner) < depth:
             depth = len(line) - len(inner)
-            found.holds += _HOLD.findall(inner)
-            found.groups += map(int, _GROUP.findall(inner))
-    return found
+            yield inner
 
 
 def own_lines(task: Any, file: str) -> list[int]:
@@ -556,10 +562,11 @@ class Program:
 
     def mark(self, task: Any) -> None:
         """Enter a cancellation on purpose, with all that it is handed down to."""
-        todo = [task]
+        now, seen, todo = time.time(), set[Any](), [task]
         while todo:
             current = todo.pop()
-            if isinstance(current, asyncio.Task) and self.killed.get(current, 0) != (now := time.time()):
+            if isinstance(current, asyncio.Task) and current not in seen:
+                seen.add(current)
                 self.killed[current] = now
                 todo += handed_down(current)
 
@@ -630,11 +637,10 @@ class Program:
         later = {task_id(task) for task, when in self.killed.items() if when >= since}
         if later & core:
             return "one of the core was cancelled"
+        given = {resource_id(self.names[name]) for name, when in self.given.items() if when >= since}
         for task in event.finding.core:
-            blocks = [
-                name for place in task.stack if place.file == self.file for name in site(self.lines, place.line).holds
-            ]
-            if any(self.given.get(name, 0) >= since for name in blocks):
+            blocks = [line for place in task.stack if place.file == self.file for line in around(self.lines, place.line)]
+            if given & {each.resource for each in task.holds} and any(line.startswith(("async", "try:")) for line in blocks):
                 return "one lock was given"
         return "another task was cancelled" if later else ""
 
@@ -667,8 +673,9 @@ class Clock:
 
 def target_of(callback: Any) -> Any:
     """The object that a callback acts on."""
-    cells = getattr(callback, "__closure__", None)
-    return cells[0].cell_contents if cells else getattr(getattr(callback, "func", callback), "__self__", None)
+    callback = getattr(callback, "func", callback)
+    cells = getattr(callback, "__closure__", None) if isinstance(callback, types.FunctionType) else None
+    return cells[0].cell_contents if cells else getattr(callback, "__self__", None)
 
 
 def finish(future: Any) -> None:
@@ -827,17 +834,16 @@ class Listener:
         return getattr(self.out, name)
 
 
-def batches(seed: str, first: int, count: int, sources: Callable[[random.Random], str]) -> Iterator[list[Program]]:
-    for start in range(first, first + count, BATCH):
-        numbers = range(start, min(start + BATCH, first + count))
-        rngs = [random.Random(f"{seed}:{number}") for number in numbers]
-        yield [Program(f"{seed}:{n}", n, sources(rng), rng) for n, rng in zip(numbers, rngs, strict=True)]
+def batches(seed: str, first: int, count: int) -> Iterator[list[Program]]:
+    """Programs by the batch; a quarter of the batches run with eager tasks."""
+    for start in range(first - first % BATCH, first + count, BATCH):
+        numbers = range(max(start, first), min(start + BATCH, first + count))
+        eager = random.Random(f"{seed}:{start}").random() < 0.25 and sys.version_info >= (3, 12)
+        yield [Program.made(seed, number, eager) for number in numbers]
 
 
-def fuzz(
-    seed: str, first: int, count: int, sources: Callable[[random.Random], str], eager: bool | None = None
-) -> Iterator[Program]:
-    """Run programs, many at a time; yield each when its batch is over."""
+def fuzz(groups: Iterable[list[Program]]) -> Iterator[Program]:
+    """Run programs, a group at a time; yield each when its group is over."""
     known: dict[str, Program] = {}
     original = watch_groups(known)
     sys.stderr = listener = Listener(sys.stderr)

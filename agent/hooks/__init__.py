@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from ..patching import Patches
@@ -10,7 +11,12 @@ from ..state import State
 
 def install(patches: Patches, state: State, on_loop: Callable[[], None]) -> None:
     """Put all hooks in place."""
-    from . import locks, loops, semaphores, sites, tasks
+    from . import locks, loops, semaphores, sites
+
+    if sys.version_info >= (3, 14):
+        from . import tasks_loop as tasks
+    else:
+        from . import tasks_weakset as tasks
 
     sites.install(patches)
     locks.install(patches, state)

@@ -1,4 +1,4 @@
-"""Task creation: who made this task, and where. Chooses the route for this interpreter.
+"""Task creation: what both routes share.
 
 Up to 3.13 every new task, however made, is added to asyncio's own weak set of tasks by a method call that
 can be observed (``tasks_weakset``): no route escapes, and no frame of ours stands in the program's
@@ -15,17 +15,7 @@ from asyncio import taskgroups, tasks
 from types import CodeType, FrameType
 from typing import Any
 
-from ..patching import Patches
 from ..state import State, TaskRecord
-
-
-def install(patches: Patches, state: State) -> None:
-    """Hook task creation and adopt the tasks that live already."""
-    if sys.version_info >= (3, 14):
-        from . import tasks_loop as route
-    else:
-        from . import tasks_weakset as route
-    route.install(patches, state)
 
 
 def adopt(state: State, task: Any) -> None:
@@ -60,16 +50,8 @@ def creating_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-def running_task() -> Any:
-    """The task running in this thread, or None; ``asyncio.current_task`` without its exception."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
 def fast_running_task() -> Any:
-    """A callable like ``running_task``, as fast as this interpreter allows; it may raise RuntimeError."""
+    """``asyncio.current_task`` as fast as this interpreter allows; it may raise RuntimeError."""
     if sys.version_info >= (3, 12):
         return asyncio.current_task
     return functools.partial(_lookup, tasks._current_tasks.get, asyncio._get_running_loop)  # type: ignore[attr-defined]

@@ -37,8 +37,6 @@ class Wait:
     """The futures and tasks that must finish, for the joining modes."""
     due: float | None = None
     """Loop time at which the wait ends by itself."""
-    cancels: bool = False
-    """Whether a cancellation of the waiter is handed on to its needs."""
 
 
 READY = Wait("running", Mode.READY)

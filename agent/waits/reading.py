@@ -59,11 +59,11 @@ def wait_of(task: Any) -> Wait:
 def future_wait(future: Any) -> Wait:
     """What awaiting ``future`` itself means."""
     if isinstance(future, asyncio.Task):
-        return Wait("task", Mode.ALL, future, (future,), cancels=True)
+        return Wait("task", Mode.ALL, future, (future,))
     if isinstance(future, Gathering):
         children = tuple(future._children)
         mode = Mode.ALL if _returns_exceptions(future, children) else Mode.FAIL_FAST
-        return Wait("asyncio.gather", mode, future, children, cancels=True)
+        return Wait("asyncio.gather", mode, future, children)
     for function in _own_functions(future):
         if function.__code__ is find_code("asyncio.tasks:shield._outer_done_callback"):
             inner = closed_over(function, "inner")

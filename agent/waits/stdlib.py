@@ -89,4 +89,4 @@ def _group(link: Link, _links: list[Link], future: Any) -> Wait:
     tasks = getattr(group, "_tasks", None)
     if group is None or not tasks or future is not group._on_completed_fut:
         return Wait("", Mode.FREE, future)
-    return Wait("", Mode.FAIL_FAST, group, tuple(tasks), cancels=True)
+    return Wait("", Mode.FAIL_FAST, group, tuple(tasks))

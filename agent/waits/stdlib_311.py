@@ -31,7 +31,7 @@ def _wait_for(link: Link, _links: list[Link], _future: Any) -> Wait:
     timer, inner = local(link, "timeout_handle"), local(link, "fut")
     if timer is None or not asyncio.isfuture(inner):
         return Wait("", Mode.FREE)
-    return Wait("", Mode.ALL, None, (inner,), due=timer.when(), cancels=True)
+    return Wait("", Mode.ALL, None, (inner,), due=timer.when())
 
 
 def _as_completed(_link: Link, links: list[Link], future: Any) -> Wait:
