@@ -48,7 +48,7 @@ _at_fork_registered = False
 
 
 def install(settings: Settings | None = None, sinks: Iterable[Sink] = ()) -> None:
-    """Switch the agent on; do nothing when it is on.
+    """Switch the agent on; do nothing when it is on, nor, but for a word on stderr, where Python runs without its GIL.
 
     Without ``settings`` the environment is read, and a bad value is said on stderr. ``sinks`` get every
     event too, on the watcher's thread, beside the sinks that the settings name.
@@ -56,6 +56,9 @@ def install(settings: Settings | None = None, sinks: Iterable[Sink] = ()) -> Non
     global _agent
     with _lock:
         if _agent is not None:
+            return
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            complain("off in this process: free-threaded Python is not supported yet")
             return
         if settings is None:
             settings, complaints = Settings.from_environment(os.environ)

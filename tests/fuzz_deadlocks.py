@@ -552,8 +552,8 @@ class Program:
     def intend(self, target: Any) -> None:
         """Enter that something free to move means to release, or cancel, the target."""
         self.given.update((name, time.time()) for name, thing in self.names.items() if thing is target)
-        if isinstance(target, asyncio.Task):
-            self.mark(target)
+        for each in flattened(target) if asyncio.isfuture(target) else ():
+            self.mark(each)
 
     def give(self, resource: Any) -> None:
         self.intend(resource)
