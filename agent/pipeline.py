@@ -2,7 +2,7 @@
 
 Laws:
 - A glimpse from the watcher's thread only nominates; a deadlock is told after its loop has confirmed it.
-- A loop is asked once for each new knot, not again while the finding is open.
+- A loop is asked about a knot when that may be news (``nominations``), not again while the finding is open.
 - A detector that fails is switched off and said so once; the others go on, the program never notices.
 """
 
@@ -20,6 +20,7 @@ from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
 from .detectors import blocked_loop, deadlock, slow_wait
 from .findings import PROVEN, Event, Finding, Ledger
+from .nominations import Nominations
 from .sinks import Sink
 from .sinks.stderr import render
 from .state import State
@@ -40,6 +41,7 @@ class Pipeline:
             settings.interval, self.loop_watch.period if self._wants(blocked_loop.KIND) else settings.interval
         )
         """Seconds between two looks of the watcher while there is a loop."""
+        self.nominations = Nominations(settings.interval, settings.stuck_after)
         self.standstill = slow_wait.Standstill(settings.interval)
         self.failed: dict[str, str] = {}
         self.census = Census()
@@ -108,7 +110,8 @@ class Pipeline:
         self._tell_slow_waits(
             list(slow_wait.find(glimpse, overdue, self.state, now)) if glimpse and overdue else [], now
         )
-        for loop, tasks in self._news(glimpse).items() if glimpse else ():
+        nominated = self.nominations.due(glimpse, self.ledger.open_findings(), now) if glimpse else {}
+        for loop, tasks in nominated.items():
             self._confirm(loop, tasks)
 
     def _tell_slow_waits(self, findings: list[Finding], now: float) -> None:
@@ -123,17 +126,6 @@ class Pipeline:
         if not self._wants(slow_wait.KIND):
             return {}
         return self.standstill.overdue(self.census.queues, now, self.settings.slow_wait_after)
-
-    def _news(self, glimpse: Judgement) -> dict[Any, list[Any]]:
-        """Tasks that look deadlocked and are in no open finding, by loop."""
-        known = {key for subject in self._vigils for key in subject[1]}  # type: ignore[index]
-        by_loop: dict[Any, list[Any]] = {}
-        for knot in deadlock.knots(glimpse):
-            tasks = glimpse.graph.tasks(knot)
-            if known.isdisjoint(tasks):
-                thing = glimpse.graph.nodes[tasks[0]].thing
-                by_loop.setdefault(thing.get_loop(), []).append(thing)
-        return by_loop
 
     def _ask_about(self, keys: Iterable[int]) -> None:
         for key in keys:

@@ -139,6 +139,55 @@ def test_when_the_lock_was_taken_by_hand_without_a_finally() -> None:
     assert finding.age_s >= 0.1
 
 
+def test_when_a_suspicion_becomes_certain() -> None:
+    """A sibling that could still fail ends: the same finding is updated to proven."""
+
+    async def program() -> None:
+        lock = asyncio.Lock()
+
+        async def child() -> None:
+            async with lock:
+                pass
+
+        async with lock:
+            await asyncio.gather(child(), asyncio.sleep(0.3))
+
+    with harness.agent(stuck_after=0.05) as ear:
+        harness.run_until_found(program, ear, "deadlock", linger=0.6)
+    told = [(event.event, event.finding.verdict) for event in ear.events]
+    assert told == [("opened", "suspected"), ("updated", "proven"), ("closed", "proven")]
+    assert len({event.finding.id for event in ear.events}) == 1
+
+
+def test_when_a_knot_is_not_confirmed_its_loop_is_left_alone() -> None:
+    """A suspicion below stuck_after does not wake an idle loop tick after tick."""
+    wakes = []
+
+    async def program() -> None:
+        lock = asyncio.Lock()
+
+        async def by_hand() -> None:
+            await lock.acquire()
+            await asyncio.create_task(child())
+
+        async def child() -> None:
+            async with lock:
+                pass
+
+        loop = asyncio.get_running_loop()
+        original = loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *args, **more: wakes.append(args) or original(*args, **more)  # type: ignore
+        task = asyncio.create_task(by_hand())
+        await asyncio.sleep(0.3)
+        lock.release()
+        await task
+
+    with harness.agent(stuck_after=30.0) as ear:
+        harness.run_to_end(program)
+    assert ear.events == []
+    assert wakes == []
+
+
 def test_when_a_suspected_deadlock_moves_after_all() -> None:
     """It is retracted."""
 

@@ -66,7 +66,7 @@ def _describe(
         victims=len(victims),
         note=_note(verdict),
         help=_help(judgement, ring),
-        subject=(KIND, frozenset(ring), verdict),
+        subject=(KIND, frozenset(ring)),
     )
 
 
