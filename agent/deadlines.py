@@ -82,10 +82,13 @@ def own_deadline(task: Any, reached: Mapping[int, Due]) -> Due | None:
 
 
 def live_timer(manager: Any) -> Any:
-    """The pending timer that a context manager keeps, or None."""
+    """The timer that a context manager keeps and its loop has yet to run, or None.
+
+    One that is due and only waits for its turn is found among the loop's handles (``timers``).
+    """
     for value in gc.get_referents(manager):
         values = list(value.values()) if isinstance(value, dict) and len(value) < 100 else [value]
         for each in values:
-            if type(each).__name__ == "TimerHandle" and not each.cancelled():  # uvloop has its own class
-                return each
+            if type(each).__name__ == "TimerHandle" and not each.cancelled() and getattr(each, "_scheduled", True):
+                return each  # by name: uvloop has a class of its own
     return None

@@ -27,7 +27,7 @@ import time
 import types
 import warnings
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from typing import Any
 
 from unstuck.agent import api
@@ -515,7 +515,7 @@ class Program:
             "F0": loop.create_future(),
             "bag": [],
             "t": {},
-            "loop": loop,
+            "loop": Clock(self),
         }
         own = {
             "kids": self.kids,
@@ -802,6 +802,15 @@ async def run_batch(programs: list[Program], events: list[Event]) -> None:
             break
 
 
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """``asyncio.run`` without its last step: there may be circles of awaits left, which cannot be cancelled."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(main)
+    finally:
+        loop.close()
+
+
 def end(task: Any) -> None:
     """End a task of a program that is over, also in a circle of awaits."""
     with contextlib.suppress(RecursionError):
@@ -852,7 +861,7 @@ def fuzz(groups: Iterable[list[Program]]) -> Iterator[Program]:
             known.clear()
             known.update((program.file, program) for program in programs)
             with harness.agent(interval=TICK, stuck_after=30.0) as ear:
-                asyncio.run(run_batch(programs, ear.events))
+                run_loop(run_batch(programs, ear.events))
                 failed = [f"broken: {part}: {why}" for part, why in api.current().pipeline.failed.items()]
             programs[0].failures += failed + [f"broken: {line}" for line in listener.said]
             listener.said.clear()

@@ -139,6 +139,23 @@ def test_when_the_lock_was_taken_by_hand_without_a_finally() -> None:
     assert finding.age_s >= 0.1
 
 
+def test_when_a_timeout_has_fired_in_vain() -> None:
+    """A timeout that could not cancel its task (a circle of awaits ends in a RecursionError) is no way out."""
+
+    async def program() -> None:
+        async def awaits_itself() -> None:
+            async with asyncio.timeout(0.05):
+                await asyncio.gather(tasks[0])
+
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        tasks = [asyncio.create_task(awaits_itself(), name="itself")]
+        await asyncio.wait(tasks)
+
+    with harness.agent() as ear:
+        (finding,) = harness.run_until_found(program, ear, "deadlock", patience=2.0)
+    assert (finding.verdict, {task.name for task in finding.core}) == ("proven", {"itself"})
+
+
 def test_when_a_suspicion_becomes_certain() -> None:
     """A sibling that could still fail ends: the same finding is updated to proven."""
 
