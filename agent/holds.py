@@ -53,13 +53,13 @@ def holds_on(resource: Any, state: State) -> tuple[Hold, ...] | None:
         task = state.task_by_id(key)
         if task is None:
             return None
-        found.append(hold_of(task, resource, units.get(key, 0) if units is not None else 1))
+        found.append(hold_of(task, resource, units.count(key) if units is not None else 1))
     return tuple(found)
 
 
-def _accounted(semaphore: Any, units: dict[int, int]) -> bool:
+def _accounted(semaphore: Any, units: list[int]) -> bool:
     site = getattr(semaphore, SITE, None)
-    return site is not None and semaphore._value == 0 and sum(units.values()) == site[2]
+    return site is not None and semaphore._value == 0 and len(units) == site[2]
 
 
 def hold_of(task: Any, resource: Any, units: int) -> Hold:

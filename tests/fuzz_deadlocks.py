@@ -472,6 +472,7 @@ class Program:
         self.joins: dict[tuple[Any, int], list[Any]] = {}
         self.killed: dict[Any, float] = {}
         self.given: dict[str, float] = {}
+        self.joined: dict[Any, float] = {}
         self.over = self.hangs = False
         self.failures: list[str] = []
         self.notes: Counter[str] = Counter()
@@ -538,6 +539,7 @@ class Program:
     def kids(self, number: int, *things: Any) -> list[Any]:
         tasks = list(dict.fromkeys(map(asyncio.ensure_future, things)))
         self.joins[asyncio.current_task(), number] = tasks
+        self.joined.update((task, time.time()) for task in tasks)
         return tasks
 
     def kill(self, task: Any) -> None:
@@ -642,6 +644,8 @@ class Program:
             blocks = [line for place in task.stack if place.file == self.file for line in around(self.lines, place.line)]
             if given & {each.resource for each in task.holds} and any(line.startswith(("async", "try:")) for line in blocks):
                 return "one lock was given"
+        if any(when >= since and task.cancelled() and task_id(task) in core for task, when in self.joined.items()):
+            return "whoever joined it later cancelled it"
         return "another task was cancelled" if later else ""
 
     def missing(self, events: list[Event]) -> set[Any]:

@@ -64,7 +64,7 @@ def holder_ids(resource: Any) -> tuple[int, ...]:
     """Ids of the tasks that hold ``resource``; empty when it is free or a holder is unknown."""
     if isinstance(resource, asyncio.Semaphore):
         holds = getattr(resource, "_unstuck_holds", None)
-        return () if not holds or FOREIGN in holds else tuple(holds)
+        return () if not holds or FOREIGN in holds else tuple(dict.fromkeys(holds))
     note = getattr(resource, "_locked", False)
     if isinstance(note, tuple):
         task = note[0]()

@@ -1,8 +1,9 @@
 """Who holds a semaphore's units, and who is blocked on it.
 
 Laws:
-- ``Semaphore._unstuck_holds`` maps the id of a holding task to its units. Units given back by a task that
-  holds none are counted under the key FOREIGN: such a semaphore carries signals, nobody is its holder.
+- ``Semaphore._unstuck_holds`` lists the id of the holding task, once for each unit: of all containers a short
+  list is the cheapest to enter and leave. A unit given back by a task that holds none, or taken by nobody
+  known, enters FOREIGN: such a semaphore carries signals, nobody is its holder.
 - When every unit is home again the account is cleared, so one odd release is not held against it for ever.
 - A semaphore made before the agent came has no account, and nothing is ever concluded from it.
 """
@@ -14,7 +15,7 @@ import functools
 from typing import Any
 
 from ..patching import Patches
-from ..state import HOLDS, State
+from ..state import HOLDS, SITE, State
 from .knot import FOREIGN, Gate
 
 
@@ -30,69 +31,58 @@ def install(patches: Patches, state: State) -> None:
 
 
 def _aenter(gate: Gate) -> Any:
-    exact, current = (asyncio.Semaphore, asyncio.BoundedSemaphore), gate.current
+    plain: Any = asyncio.Semaphore
+    bounded, current = asyncio.BoundedSemaphore, gate.current
 
-    @functools.wraps(asyncio.Semaphore.__aenter__)
     async def __aenter__(self: Any) -> None:
-        try:
-            holds = self._unstuck_holds
-        except AttributeError:  # the agent was switched off between this call and its first step
-            holds = None
         value = self._value
-        if value > 0 and not self._waiters and holds is not None and type(self) in exact:
+        if value > 0 and not self._waiters and (type(self) is plain or type(self) is bounded):
             self._value = value - 1
             try:
-                key = id(current())
+                holds = self._unstuck_holds
+                if holds is not None:
+                    holds.append(id(current()))
             except RuntimeError:  # driven by hand, without a loop
-                key = FOREIGN
-            holds[key] = holds[key] + 1 if key in holds else 1
+                holds.append(FOREIGN)
+            except AttributeError:  # the agent was switched off between this call and its first step
+                return
         else:
             await self.acquire()
 
-    return __aenter__
+    return functools.wraps(asyncio.Semaphore.__aenter__)(__aenter__)
 
 
 def _aexit(gate: Gate) -> Any:
-    plain, current = asyncio.Semaphore, gate.current
+    plain: Any = asyncio.Semaphore
+    current = gate.current
 
-    @functools.wraps(asyncio.Semaphore.__aexit__)
     async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
+        if self._waiters or type(self) is not plain:
+            self.release()
+            return
+        self._value += 1
         try:
             holds = self._unstuck_holds
-        except AttributeError:
-            holds = None
-        if holds and not self._waiters and type(self) is plain:
-            self._value += 1
-            try:
-                key = id(current())
-            except RuntimeError:
-                key = FOREIGN
-            if (units := holds.pop(key, 0)) != 1:
-                holds[key] = units
-                settle(holds, key)
-        else:
-            self.release()
+            if holds is not None:
+                holds.remove(id(current()))
+        except (RuntimeError, ValueError):  # without a loop, or by a task that holds nothing
+            settle(self, holds)
+        except AttributeError:  # switched off meanwhile
+            return
 
-    return __aexit__
+    return functools.wraps(asyncio.Semaphore.__aexit__)(__aexit__)
 
 
-def settle(holds: dict[int, int], key: int) -> None:
-    """Book one unit given back by the task ``key``, which may hold several, or none."""
-    units = holds.pop(key, 0)
-    if units == 1:
-        return
-    if units > 1:
-        holds[key] = units - 1
-        return
-    holds[FOREIGN] = (units if key == FOREIGN else holds.get(FOREIGN, 0)) - 1
-    if not sum(holds.values()):
+def settle(semaphore: Any, holds: list[int]) -> None:
+    """Book one unit that came home from somebody who did not hold it."""
+    holds.append(FOREIGN)
+    if semaphore._value == getattr(semaphore, SITE)[2]:
         holds.clear()
 
 
 def _acquire(gate: Gate) -> Any:
     original, current, block, unblock = asyncio.Semaphore.acquire, gate.current, gate.block, gate.unblock
 
-    @functools.wraps(original)
     async def acquire(self: Any) -> bool:
         holds = getattr(self, HOLDS, None)
         if holds is None:
@@ -100,6 +90,7 @@ def _acquire(gate: Gate) -> Any:
         try:
             task = current()
         except RuntimeError:
+            holds.append(FOREIGN)
             return await original(self)
         if self._value > 0 and not self._waiters:
             self._value -= 1
@@ -111,24 +102,22 @@ def _acquire(gate: Gate) -> Any:
                 await original(self)
             finally:
                 unblock(key, None)
-        holds[key] = holds.get(key, 0) + 1
+        holds.append(key)
         return True
 
-    return acquire
+    return functools.wraps(original)(acquire)
 
 
 def _release(gate: Gate) -> Any:
     original, current = asyncio.Semaphore.release, gate.current
 
-    @functools.wraps(original)
     def release(self: Any) -> None:
+        original(self)
         holds = getattr(self, HOLDS, None)
         if holds is not None:
             try:
-                key = id(current())
-            except RuntimeError:
-                key = FOREIGN
-            settle(holds, key)
-        original(self)
+                holds.remove(id(current()))
+            except (RuntimeError, ValueError):
+                settle(self, holds)
 
-    return release
+    return functools.wraps(original)(release)

@@ -55,7 +55,7 @@ def _plain(original: Init, getframe: Callable[[int], Any] = sys._getframe) -> In
         try:
             frame = getframe(1)
             code = frame.f_code
-            if code.co_filename[:1] == "<":  # a dataclass's generated __init__ tells nobody anything
+            if code.co_name == "__init__" and code.co_filename[:1] == "<":  # a dataclass's tells nobody anything
                 frame = frame.f_back or frame
                 code = frame.f_code
             self._unstuck_site = (code, frame.f_lasti)
@@ -79,7 +79,7 @@ def _semaphore(original: Init) -> Init:
     def __init__(self: Any, value: int = 1) -> None:
         original(self, value)
         self._unstuck_site = (*(_caller() or _NOWHERE), value)
-        setattr(self, HOLDS, {})
+        setattr(self, HOLDS, [])
 
     return __init__
 

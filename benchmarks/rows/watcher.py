@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from itertools import islice
@@ -46,6 +47,5 @@ async def _rest(mode: str) -> Sample:
 
 
 def _cpu_of_watcher() -> float:
-    watcher = next(thread for thread in threading.enumerate() if thread.name == "unstuck")
-    assert watcher.ident is not None
-    return time.clock_gettime(time.pthread_getcpuclockid(watcher.ident))
+    (watcher,) = sys._current_frames().keys() - {thread.ident for thread in threading.enumerate()}
+    return time.clock_gettime(time.pthread_getcpuclockid(watcher))
