@@ -401,7 +401,8 @@ class Writer:
 _HOLD = re.compile(r"async with (?:box\.)?([LSBC]\d):$")
 _GROUP = re.compile(r"async with asyncio\.TaskGroup\(\) as g(\d+):$")
 _JOIN = re.compile(
-    r"await (?:(?P<one>c(\d+)\[0\]|asyncio\.shield\(c(\d+)\[0\]\))|asyncio\.(?P<all>gather\(\*c(\d+), return_exceptions=True\)|wait\(c(\d+)\))"
+    r"await (?:(?P<one>c(\d+)\[0\]|asyncio\.shield\(c(\d+)\[0\]\))"
+    r"|asyncio\.(?P<all>gather\(\*c(\d+), return_exceptions=True\)|wait\(c(\d+)\))"
     r"|asyncio\.(?P<any>gather\(\*c(\d+)\)|wait\(c(\d+), return_when=[\w.]+\)))$"
 )
 
@@ -639,10 +640,13 @@ class Program:
         later = {task_id(task) for task, when in self.killed.items() if when >= since}
         if later & core:
             return "one of the core was cancelled"
-        given = {resource_id(self.names[name]) for name, when in self.given.items() if when >= since}
+        things = [self.names[name] for name, when in self.given.items() if when >= since]
+        given = {resource_id(getattr(thing, "_lock", thing)) for thing in things}
         for task in event.finding.core:
-            blocks = [line for place in task.stack if place.file == self.file for line in around(self.lines, place.line)]
-            if given & {each.resource for each in task.holds} and any(line.startswith(("async", "try:")) for line in blocks):
+            places = [place for place in task.stack if place.file == self.file]
+            blocks = [line for place in places for line in around(self.lines, place.line)]
+            by_block = any(line.startswith(("async", "try:")) for line in blocks)
+            if by_block and given & {each.resource for each in task.holds}:
                 return "one lock was given"
         if any(when >= since and task.cancelled() and task_id(task) in core for task, when in self.joined.items()):
             return "whoever joined it later cancelled it"
@@ -891,9 +895,8 @@ def main() -> int:
             print(f"FAILED {program.label} {failure}", flush=True)
         if program.failures and options.verbose:
             print("".join(f"{number:4} {line}\n" for number, line in enumerate(program.lines, 1)), flush=True)
-    print(
-        f"seed {options.seed} python {sys.version_info[0]}.{sys.version_info[1]}: {options.programs} programs, {failed} failed, {time.monotonic() - began:.0f} s"
-    )
+    version, spent = "%d.%d" % sys.version_info[:2], time.monotonic() - began
+    print(f"seed {options.seed} python {version}: {options.programs} programs, {failed} failed, {spent:.0f} s")
     print(dict(sorted(counts.items())))
     return 1 if failed else 0
 
