@@ -895,7 +895,7 @@ def main() -> int:
             print(f"FAILED {program.label} {failure}", flush=True)
         if program.failures and options.verbose:
             print("".join(f"{number:4} {line}\n" for number, line in enumerate(program.lines, 1)), flush=True)
-    version, spent = "%d.%d" % sys.version_info[:2], time.monotonic() - began
+    version, spent = ".".join(map(str, sys.version_info[:2])), time.monotonic() - began
     print(f"seed {options.seed} python {version}: {options.programs} programs, {failed} failed, {spent:.0f} s")
     print(dict(sorted(counts.items())))
     return 1 if failed else 0
