@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -65,9 +66,8 @@ class Taker:
         self._adopt_strangers()
         records = list(self.state.records)
         census, self._looks = Census(len(records)), _CLOSER_LOOKS
-        for start in range(0, len(records), CHUNK):
-            self._pass(records[start : start + CHUNK], now, census.joins)
-            time.sleep(HAND_BACK)
+        for chunk in _chunks(records):
+            self._pass(chunk, now, census.joins)
         self._find_roots(census)
         return census
 
@@ -127,26 +127,31 @@ class Taker:
         for key, queue in census.queues.items():
             if any(holder in blocked or holder in joins for holder in queue.holders):
                 roots[key] = queue.resource
-        for index, (key, task) in enumerate(joins.items()):
-            if _may_be_stuck(task._fut_waiter, joins, blocked):
-                roots[key] = task
-            if not index % CHUNK:
-                time.sleep(HAND_BACK)
+        for chunk in _chunks(list(joins.items())):
+            for key, task in chunk:
+                future = task._fut_waiter
+                if not isinstance(future, asyncio.Task):
+                    if _may_be_stuck(future, joins, blocked):
+                        roots[key] = task
+                elif id(future) in joins or id(future) in blocked:
+                    roots[key] = task
 
     def _find_queues(self, queues: dict[int, Queue]) -> None:
-        for index, (key, (resource, since)) in enumerate(list(self.state.blocked.items())):
-            if id(resource) not in queues:  # entered in the order of time: the first is the longest waiter
-                queues[id(resource)] = Queue(resource, key, since, holder_ids(resource))
-            if not index % CHUNK:
-                time.sleep(HAND_BACK)
+        for chunk in _chunks(list(self.state.blocked.items())):
+            for key, (resource, since) in chunk:
+                if id(resource) not in queues:  # entered in the order of time: the first is the longest waiter
+                    queues[id(resource)] = Queue(resource, key, since, holder_ids(resource))
+
+
+def _chunks(things: list[Any]) -> Iterator[list[Any]]:
+    """The things, chunk by chunk, with the interpreter handed back after each."""
+    for start in range(0, len(things), CHUNK):
+        yield things[start : start + CHUNK]
+        time.sleep(HAND_BACK)
 
 
 def _may_be_stuck(future: Any, joins: dict[int, Any], blocked: dict[int, Any]) -> bool:
-    """Whether somebody this future stands for is parked too; for futures that do not tell, yes."""
-    if isinstance(future, Gathering):
-        return any(
-            id(child) in joins or id(child) in blocked or isinstance(child, Gathering) for child in future._children
-        )
-    if isinstance(future, JOINABLE):
-        return id(future) in joins or id(future) in blocked
-    return True
+    """Whether somebody this future, which is no task, stands for is parked too; yes if it does not tell."""
+    if not isinstance(future, Gathering):
+        return True
+    return any(id(child) in joins or id(child) in blocked or isinstance(child, Gathering) for child in future._children)
