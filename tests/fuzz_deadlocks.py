@@ -473,6 +473,7 @@ class Program:
         self.joins: dict[tuple[Any, int], list[Any]] = {}
         self.killed: dict[Any, float] = {}
         self.given: dict[str, float] = {}
+        """When a resource, by id, was meant to be released by somebody who does not hold it."""
         self.joined: dict[Any, float] = {}
         self.over = self.hangs = False
         self.failures: list[str] = []
@@ -554,7 +555,7 @@ class Program:
 
     def intend(self, target: Any) -> None:
         """Enter that something free to move means to release, or cancel, the target."""
-        self.given.update((name, time.time()) for name, thing in self.names.items() if thing is target)
+        self.given[resource_id(getattr(target, "_lock", target))] = time.time()
         for each in flattened(target) if asyncio.isfuture(target) else ():
             self.mark(each)
 
@@ -640,8 +641,7 @@ class Program:
         later = {task_id(task) for task, when in self.killed.items() if when >= since}
         if later & core:
             return "one of the core was cancelled"
-        things = [self.names[name] for name, when in self.given.items() if when >= since]
-        given = {resource_id(getattr(thing, "_lock", thing)) for thing in things}
+        given = {key for key, when in self.given.items() if when >= since}
         for task in event.finding.core:
             places = [place for place in task.stack if place.file == self.file]
             blocks = [line for place in places for line in around(self.lines, place.line)]

@@ -12,6 +12,7 @@ import pytest
 from . import harness
 from .programs import Pair, Program
 from .programs.deadlocks import HEALTHY, PAIRS, opposite_order, same_order
+from .programs.traps import TRAPS
 
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 
@@ -31,6 +32,15 @@ def test_when_the_healthy_twin_runs(program: Program) -> None:
     """Not a word, in many runs."""
     with harness.agent(slow_wait_after=1.0, stuck_after=1.0) as ear:
         for _ in range(RUNS):
+            harness.run_to_end(program)
+    assert ear.events == []
+
+
+@pytest.mark.parametrize("program", TRAPS, ids=lambda each: each.__name__)
+def test_when_a_program_only_looks_deadlocked(program: Program) -> None:
+    """A way out that is hard to see is a way out: nothing is proven, nor suspected before its time."""
+    with harness.agent(slow_wait_after=1.0, stuck_after=30.0) as ear:
+        for _ in range(min(RUNS, 5)):
             harness.run_to_end(program)
     assert ear.events == []
 
