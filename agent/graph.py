@@ -22,7 +22,7 @@ from typing import Any
 
 from .deadlines import deadlines
 from .groups import group_children
-from .holds import Hold, holds_on
+from .holds import Hold, holds_on, waiters_that_release
 from .state import State
 from .timers import Due, reach
 from .waits import Mode, Wait, future_wait, wait_of
@@ -145,14 +145,18 @@ class _Builder:
         strict = Mode.ANY if sure else Mode.FREE
         # A semaphore taken by hand is as likely a signal that somebody else gives: not even suspicious.
         likely = Mode.ANY if sure or isinstance(resource, asyncio.Lock) else Mode.FREE
-        return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), ()
+        escapes = tuple(waiters_that_release(resource, self.state)) if sure else ()
+        return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), escapes
 
 
 def _ends_soon(wait: Wait) -> bool:
     """Whether a need is done in a way that ends the join, and only the callback has not run yet."""
     if wait.mode is Mode.ANY:
         return any(need.done() for need in wait.needs)
-    return wait.mode is Mode.FAIL_FAST and any(
-        need.done() and (need.cancelled() or need._exception is not None)  # .exception() would hide it from the log
+    if wait.mode is not Mode.FAIL_FAST:
+        return False
+    by_cancel = wait.kind != "asyncio.wait"  # FIRST_EXCEPTION does not count a cancellation
+    return any(
+        need.done() and (need._exception is not None or (by_cancel and need.cancelled()))  # not .exception(): it logs
         for need in wait.needs
     )

@@ -27,6 +27,7 @@ from .stacks import Entered, Link, chain, line_of
 from .state import HOLDS, SITE, State
 
 _KINDS = (asyncio.Semaphore, asyncio.Lock)
+_MOST_WAITERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,30 @@ def _blocks(link: Link, inner: Link | None, resource: Any) -> Iterator[int]:
 
 def _is_acquiring(link: Link, resource: Any) -> bool:
     return link.code.co_name in ("acquire", "__aenter__") and any(each is resource for each in link.referents())
+
+
+def waiters_that_release(resource: Any, state: State) -> Iterator[Any]:
+    """Tasks blocked on ``resource`` inside a ``try`` whose handler releases it, got or not.
+
+    Such a waiter, once its wait ends in a timeout, gives away what somebody else holds.
+    """
+    for key, (wanted, _since) in list(state.blocked.items())[:_MOST_WAITERS]:
+        if wanted is resource:
+            task = state.task_by_id(key)
+            if task is not None and any(_may_release(link, resource) for link in chain(task.get_coro())):
+                yield task
+
+
+def _may_release(link: Link, resource: Any) -> bool:
+    """Whether a handler around the suspended instruction releases the resource, or something unknown."""
+    if link.module.partition(".")[0] in ("asyncio", "unstuck"):
+        return False
+    for handler in handlers_around(link.code, link.lasti):
+        for path in () if handler.is_with else released_paths(link.code, handler.target):
+            found = link.lookup(path)
+            if found is resource or found is None:
+                return True
+    return False
 
 
 def gives_back(entered: Entered, resource: Any) -> bool:

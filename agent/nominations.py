@@ -21,7 +21,7 @@ class Nominations:
 
     def __init__(self, interval: float, stuck_after: float) -> None:
         self._interval, self._stuck_after = interval, stuck_after
-        self._asked: dict[frozenset[int], tuple[float, float]] = {}
+        self._asked: dict[tuple[bool, frozenset[int]], tuple[float, float]] = {}
 
     def due(self, glimpse: Judgement, open_findings: tuple[Finding, ...], now: float) -> dict[Any, list[Any]]:
         """One task of each knot to put now, by loop."""
@@ -29,8 +29,8 @@ class Nominations:
         proven, known = _parties(deadlocks, PROVEN), _parties(deadlocks)
         asked, by_loop = {}, dict[Any, list[Any]]()
         for knot in deadlock.knots(glimpse):
-            tasks, key = glimpse.graph.tasks(knot), frozenset(knot)
-            certain = knot <= glimpse.stuck
+            certain = bool(knot & glimpse.stuck)
+            tasks, key = glimpse.graph.tasks(knot & glimpse.stuck or knot), (certain, frozenset(knot))
             if not tasks or not (proven if certain else known).isdisjoint(tasks):
                 continue
             first = now if certain else now + self._stuck_after

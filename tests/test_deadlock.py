@@ -166,6 +166,44 @@ def test_when_a_timeout_has_fired_in_vain() -> None:
     assert (finding.verdict, {task.name for task in finding.core}) == ("proven", {"itself"})
 
 
+def test_when_a_join_becomes_certain_before_it_is_suspicious() -> None:
+    """A child that could fail ends well; the other needs the lock held over the gather. Proven at the next ticks."""
+
+    async def program() -> None:
+        lock = asyncio.Lock()
+
+        async def child() -> None:
+            async with lock:
+                pass
+
+        async with lock:
+            await asyncio.gather(child(), asyncio.sleep(0.06))
+
+    with harness.agent(stuck_after=30.0) as ear:
+        (finding,) = harness.run_until_found(program, ear, "deadlock", patience=2.0)
+    assert finding.verdict == "proven"
+
+
+def test_when_a_first_exception_wait_has_a_cancelled_member() -> None:
+    """asyncio.wait does not count a cancellation as an exception: the wait goes on, for ever."""
+
+    async def program() -> None:
+        lock = asyncio.Lock()
+
+        async def child() -> None:
+            async with lock:
+                pass
+
+        async with lock:
+            stuck, gone = asyncio.create_task(child()), asyncio.create_task(asyncio.sleep(10))
+            asyncio.get_running_loop().call_later(0.02, gone.cancel)
+            await asyncio.wait({stuck, gone}, return_when=asyncio.FIRST_EXCEPTION)
+
+    with harness.agent(stuck_after=30.0) as ear:
+        (finding,) = harness.run_until_found(program, ear, "deadlock", patience=2.0)
+    assert finding.verdict == "proven"
+
+
 def test_when_a_suspicion_becomes_certain() -> None:
     """A sibling that could still fail ends: the same finding is updated to proven."""
 

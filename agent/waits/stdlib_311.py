@@ -31,7 +31,10 @@ def _wait_for(link: Link, _links: list[Link], _future: Any) -> Wait:
     timer, inner = local(link, "timeout_handle"), local(link, "fut")
     if timer is None or not asyncio.isfuture(inner):
         return Wait("", Mode.FREE)
-    return Wait("", Mode.ALL, None, (inner,), due=timer.when())
+    due = (
+        timer.when() if getattr(timer, "_scheduled", True) else None
+    )  # it has fired: wait_for awaits the cancelled task
+    return Wait("", Mode.ALL, None, (inner,), due=due)
 
 
 def _as_completed(_link: Link, links: list[Link], future: Any) -> Wait:

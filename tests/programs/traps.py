@@ -307,3 +307,25 @@ async def child_in_two_gathers() -> None:
         with contextlib.suppress(OSError):
             await asyncio.gather(child, spawn("fails", fails()))
     await report
+
+
+@trap
+async def bystander_that_releases_what_it_never_got() -> None:
+    """Its timeout ends the wait for the lock, and its finally gives away the lock of a task in the circle."""
+    a, b = asyncio.Lock(), asyncio.Lock()
+
+    async def both(first: asyncio.Lock, second: asyncio.Lock) -> None:
+        async with first:
+            await asyncio.sleep(AWHILE / 3)
+            await use(second)
+
+    async def hasty() -> None:
+        await pause()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AWHILE):
+                try:
+                    await a.acquire()
+                finally:
+                    a.release()
+
+    await asyncio.wait([spawn("one", both(a, b)), spawn("two", both(b, a)), spawn("hasty", hasty())])
