@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..state import State
@@ -20,25 +20,20 @@ def cancellers(future: Any, groups: bool = True) -> Iterator[Any]:
     Tasks behind ``shield``, ``wait`` and ``as_completed`` are none: those do not hand cancellation on.
     Without ``groups`` TaskGroups are left out too.
     """
-    seen, todo = {id(future)}, [future]
-    while todo and len(seen) < _MOST:
-        for callback in callbacks(todo.pop()):
-            found = _behind(callback, groups)
-            if found is None or id(found) in seen:
-                continue
-            seen.add(id(found))
-            if isinstance(found, asyncio.Task):
-                yield found
-            else:
-                todo.append(found)
+    return _tasks_beyond(future, lambda callback: _behind(callback, groups))
 
 
 def joiners(future: Any) -> Iterator[Any]:
     """All tasks that are resumed, sooner or later, by ``future`` being done."""
+    return _tasks_beyond(future, lambda callback: _behind(callback, True) or _beside(callback))
+
+
+def _tasks_beyond(future: Any, step: Callable[[Any], Any]) -> Iterator[Any]:
+    """The nearest tasks met when ``step`` leads from each done-callback to a task or to a further future."""
     seen, todo = {id(future)}, [future]
     while todo and len(seen) < _MOST:
         for callback in callbacks(todo.pop()):
-            found = _behind(callback, True) or _beside(callback)
+            found = step(callback)
             if found is None or id(found) in seen:
                 continue
             seen.add(id(found))
