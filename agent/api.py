@@ -38,7 +38,7 @@ class _Agent:
         self.pipeline = Pipeline(self.state, settings, [*open_sinks(settings, complain), *sinks], complain)
         self.watchdog = Watchdog(self.pipeline)
         self.state.on_knot = self.watchdog.on_knot
-        hooks.install(self.patches, self.state, self.watchdog.on_loop)
+        hooks.install(self.patches, self.state, self.watchdog.on_loop, settings.detect)
         self.watchdog.start()
 
 

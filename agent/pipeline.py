@@ -18,7 +18,8 @@ from .census import Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
-from .detectors import blocked_loop, deadlock, slow_wait
+from .detectors import blocked_loop, deadlock, looking, slow_wait
+from .detectors.model import Detector, Sight
 from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
 from .sinks import Sink
@@ -43,6 +44,7 @@ class Pipeline:
         """Seconds between two looks of the watcher while there is a loop."""
         self.nominations = Nominations(settings.interval, settings.stuck_after)
         self.standstill = slow_wait.Standstill(settings.interval)
+        self.detectors = looking(settings.detect, state)
         self.failed: dict[str, str] = {}
         self.census = Census()
         self._vigils: dict[Hashable, Vigil] = {}
@@ -52,11 +54,13 @@ class Pipeline:
         self._guard("census", self._take_census)
         self._guard("findings", self.reconcile)
         self._guard(_DEADLOCKS, self._judge_all)
+        self._look([each for each in self.detectors if not each.often])
 
     def look_at_loops(self) -> None:
         """The frequent look at what the loops' threads are doing."""
         if self._wants(blocked_loop.KIND):
             self._guard(blocked_loop.KIND, self._look_at_loops)
+        self._look([each for each in self.detectors if each.often])
 
     def knots(self, keys: Iterable[int]) -> None:
         """Some task's wait may just have closed a knot: ask its loop at once."""
@@ -79,6 +83,7 @@ class Pipeline:
     def finish(self) -> None:
         """The agent leaves, or the process ends: end what is open."""
         self._guard("findings", self.reconcile)
+        self._look(self.detectors, final=True)
         now = time.monotonic()
         for subject in self.loop_watch.forget():
             self._tell(self.ledger.end(subject, now))
@@ -107,20 +112,31 @@ class Pipeline:
         waiters = [task for key in overdue if (task := self.state.task_by_id(key)) is not None]
         roots = [*self.census.roots.values(), *waiters, *overdue.values()]
         glimpse = judge(roots, self.state) if roots else None
-        self._tell_slow_waits(
-            list(slow_wait.find(glimpse, overdue, self.state, now)) if glimpse and overdue else [], now
-        )
+        slow = list(slow_wait.find(glimpse, overdue, self.state, now)) if glimpse and overdue else []
+        self._tell_seen(slow_wait.KIND, slow, now)
         nominated = self.nominations.due(glimpse, self.ledger.open_findings(), now) if glimpse else {}
         for loop, tasks in nominated.items():
             self._confirm(loop, tasks)
 
-    def _tell_slow_waits(self, findings: list[Finding], now: float) -> None:
-        """A slow wait is told while it is seen and closed when it is not: it makes no promise to watch over."""
+    def _tell_seen(self, kind: str, findings: list[Finding], now: float) -> None:
+        """What makes no promise to last is told while it is seen and closed when it is not."""
         seen = {finding.subject for finding in findings}
         for finding in self.ledger.open_findings():
-            if finding.kind == slow_wait.KIND and finding.subject not in seen:
+            if finding.kind == kind and finding.subject not in seen:
                 self._tell(self.ledger.end(finding.subject, now))
         self._tell(self.ledger.report(findings, now))
+
+    def _look(self, detectors: list[Detector], final: bool = False) -> None:
+        for detector in detectors:
+            sight = Sight(self.state, self.census, self.settings, time.monotonic(), final)
+            self._guard(detector.kind, functools.partial(self._look_with, detector, sight))
+
+    def _look_with(self, detector: Detector, sight: Sight) -> None:
+        found = list(detector.look(sight))
+        if detector.lasting:
+            self._tell(self.ledger.report(found, sight.now))
+        else:
+            self._tell_seen(detector.kind, found, sight.now)
 
     def _overdue(self, now: float) -> dict[int, Any]:
         if not self._wants(slow_wait.KIND):

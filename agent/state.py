@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import weakref
 from asyncio import AbstractEventLoop, Task
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
@@ -52,6 +53,8 @@ class State:
         self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self.inherited: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         """Loops that were the parent's before a fork: never to be touched here, their pipes are shared."""
+        self.facts: defaultdict[str, deque[Any]] = defaultdict(_bounded)
+        """What hooks saw happen, by kind of finding, for its detector to take; no live object of the program."""
         self.on_knot: Callable[[int], None] = _nothing
         """Called in the loop's thread with the id of a task whose wait closes a knot; only wakes somebody."""
 
@@ -69,6 +72,7 @@ class State:
         self.inherited = weakref.WeakSet([*self.inherited, *self.loops])
         self.loops = weakref.WeakSet()
         self.blocked.clear()
+        self.facts.clear()
 
     def task_by_id(self, key: int) -> Task[Any] | None:
         """The living task at that address, in constant time."""
@@ -127,3 +131,7 @@ def hash_of_address(address: int) -> int:
 
 def _nothing(_key: int) -> None:
     """Nobody listens."""
+
+
+def _bounded() -> deque[Any]:
+    return deque(maxlen=1_000)

@@ -1,1 +1,14 @@
-"""Detectors: one file a kind of finding. Each turns what was judged into frozen findings."""
+"""Detectors: one file a kind of finding. Each turns what was seen or judged into frozen findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..state import State
+from .model import Detector
+
+
+def looking(wanted: frozenset[str], state: State) -> list[Detector]:
+    """The detectors of the wanted kinds that tell by looking (see ``model``)."""
+    makers: tuple[tuple[str, Callable[[State], Detector]], ...] = ()  # one line a kind, alphabetically
+    return [make(state) for kind, make in makers if kind in wanted]

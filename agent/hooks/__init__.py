@@ -9,8 +9,8 @@ from ..patching import Patches
 from ..state import State
 
 
-def install(patches: Patches, state: State, on_loop: Callable[[], None]) -> None:
-    """Put all hooks in place."""
+def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
+    """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
     from . import locks, loops, semaphores, sites
 
     if sys.version_info >= (3, 14):

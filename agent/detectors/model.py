@@ -1,0 +1,44 @@
+"""What a detector is given, and what it gives back.
+
+Laws:
+- A detector reads and decides; it is called in the watcher's thread and may fail: it is then switched off.
+- ``subject`` of a finding is what makes two reports the same problem. A detector that is not ``lasting``
+  reports a problem at each look as long as it is there; what it no longer reports is closed.
+- A ``lasting`` one reports a fact once (an error was lost, two orders of locks were seen); it stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..census import Census
+from ..config import Settings
+from ..findings import Finding
+from ..state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What there is to see at one look. ``now`` is monotonic seconds; refers to live tasks, never kept."""
+
+    state: State
+    census: Census
+    settings: Settings
+    now: float
+    final: bool = False
+    """The last look before the agent leaves or the process ends."""
+
+
+class Detector(Protocol):
+    """One kind of finding that is told by looking, apart from the judged ones."""
+
+    kind: str
+    lasting: bool
+    often: bool
+    """Looks each time the loops are looked at (UNSTUCK_BLOCKED_LOOP_AFTER / 2), not each tick."""
+
+    def look(self, sight: Sight) -> Iterable[Finding]:
+        """The problems of this kind that are there now, or have become known since the last look."""
+        ...
