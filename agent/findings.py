@@ -45,6 +45,8 @@ class Finding:
     help: str = ""
     subject: Hashable = None
     """What is stuck, by identity in this process: never leaves it."""
+    happened: bool = False
+    """A fact that does not last and cannot end, such as a lost error: its age and its end mean nothing."""
 
     @property
     def core(self) -> tuple[TaskView, ...]:
@@ -128,6 +130,8 @@ class Ledger:
                 entry.told = now
                 entry.finding = replace(finding, id=entry.finding.id, age_s=max(finding.age_s, now - entry.since))
                 events.append(Event("updated", time.time(), entry.finding))
+            else:
+                entry.finding = replace(finding, id=entry.finding.id, age_s=entry.finding.age_s)
         return events
 
     def refresh(self, subject: Hashable, now: float, victims: Callable[[], int]) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def test_unknown_kind_like_nothing_we_know(kind: str) -> None:
 def test_every_detector_has_a_page() -> None:
     """A kind that can be found can be explained, and only those are."""
     folder = Path(next(iter(detectors.__path__)))
-    found = {path.stem.replace("_", "-") for path in folder.glob("[a-z]*.py")}
+    modules = [importlib.import_module(f"{detectors.__name__}.{path.stem}") for path in folder.glob("[a-z]*.py")]
+    found = {module.KIND for module in modules if hasattr(module, "KIND")}
     assert found == set(explain.kinds())
 
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 from ..state import State
 from .model import Detector
+from .never_awaited import NeverAwaited
 
 
 def looking(wanted: frozenset[str], state: State) -> list[Detector]:
     """The detectors of the wanted kinds that tell by looking (see ``model``)."""
-    makers: tuple[tuple[str, Callable[[State], Detector]], ...] = ()  # one line a kind, alphabetically
+    makers: tuple[tuple[str, Callable[[State], Detector]], ...] = (  # one line a kind, alphabetically
+        (NeverAwaited.kind, NeverAwaited),
+    )
     return [make(state) for kind, make in makers if kind in wanted]

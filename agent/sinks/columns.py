@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .telling import Row
+from .rows import Row
 from .text import fill, widest
 
 _LEAST_CODE, _MOST_NAME = 40, 40

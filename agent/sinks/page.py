@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..findings import Event, Finding
 from .columns import Columns
-from .telling import Block, Row, Teller
+from .rows import Row
+from .telling import Block, Teller
 from .text import age, cells_of, count_of, cut, fill, flow, wrap
 
 _STYLES = {
@@ -33,6 +34,8 @@ class Page:
             "closed": f"{kind} closed after {span}",
             "retracted": f"{kind} retracted: the tasks moved after all {self.glyphs['dot']} {span}",
         }.get(event.event)
+        if said is None and finding.happened:
+            return f"{kind} [{finding.verdict}] again: {finding.title}  {self._paint('id', finding.id)}"
         if said is None:
             still = f"{kind} [{finding.verdict}] still there after {span}"
             said = f" {self.glyphs['dot']} ".join([still, *Teller(finding).behind()])

@@ -57,7 +57,9 @@ class StderrSink:
         full = len(self._shown) == SHOWN and now - self._shown[0] < WINDOW
         if event.event == "updated" and unseen:
             event = replace(event, event="opened")
-        if event.event != "opened":
+        if event.event == "closed" and event.finding.happened:
+            self._hidden.pop(event.finding.id, None)
+        elif event.event != "opened":
             self._hidden.pop(event.finding.id, None)
             if not unseen:
                 self._emit(event, "" if full else self._missing(now))

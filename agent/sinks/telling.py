@@ -9,20 +9,12 @@ from dataclasses import dataclass
 
 from ..findings import Finding
 from ..snapshot import Held, Place, ResourceView, TaskView
+from .ownership import rows_of
 from .places import bare, below_loop, code_of, own_frames, waiting_place, where
+from .rows import Row
 from .text import age, clean, count_of
 
 _MOST_TASKS, _MOST_FRAMES, _MOST_HOLDS, _MOST_NAMES = 6, 5, 4, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of source and what it means. The first of ``facts`` is the name; no fact is ever broken."""
-
-    gutter: str
-    code: str
-    verb: str = ""
-    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +41,8 @@ class Teller:
     def headline(self, dot: str) -> str:
         """The first line. What must not be torn apart at a line's end has no-break spaces."""
         finding = self.finding
-        rest = [f"{dot} {part}".replace(" ", "\xa0") for part in (age(finding.age_s), *self.behind())]
+        span = [] if finding.happened else [age(finding.age_s)]
+        rest = [f"{dot} {part}".replace(" ", "\xa0") for part in (*span, *self.behind())]
         return " ".join([f"{finding.kind} [{finding.verdict}]  {clean(finding.title)}", *rest])
 
     def behind(self) -> list[str]:
@@ -71,11 +64,13 @@ class Teller:
         if blocked and task.stack:
             places = below_loop(task.stack)
             here = places[own_frames(places)[-1]]
-        rows = _culprit(task.stack) if blocked else [*self._holding(task, here), self._waiting(task, here)]
+        rows = rows_of(self.finding.kind, task)
+        if not rows:
+            rows = tuple(_culprit(task.stack) if blocked else (*self._holding(task, here), self._waiting(task, here)))
         coro = clean(bare(task.coro))
         who = f"{self.labels[task.id]} ({coro})" if coro and coro != task.name else self.labels[task.id]
         trace = f"trace {clean(task.trace_id)}" if task.trace_id else ""
-        return Block(where(here) if here else "", who, trace, tuple(rows))
+        return Block(where(here) if here else "", who, trace, rows)
 
     def _holding(self, task: TaskView, here: Place | None) -> Iterator[Row]:
         """One row for each held resource that matters; what somebody waits for comes first."""
