@@ -1,0 +1,92 @@
+"""From suspended tasks to those whose wait can never end.
+
+Laws:
+- First a guess from the watcher's thread, at leisure; then, for what looks closed, the arithmetic once more at
+  one instant. Only the second counts.
+- Whoever will move by itself (a deadline) is woken in the model, and so is whoever will be collected and has
+  clean-up code to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..bytecode import handlers_around
+from ..stacks import chain
+from .growth import grow
+from .island import GATE, Island
+from .reading import read
+from .selftest import trusted
+from .spread import Spread
+
+Moves = Callable[[list[Any]], Iterable[Any]]
+"""Given suspended tasks, those of them whose wait will end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Tasks that nobody can wake, in an island nobody can enter. Refers to live objects, never kept."""
+
+    tasks: tuple[Any, ...]
+    island: Island
+
+
+def prove(
+    tasks: Iterable[Any],
+    moves: Moves,
+    own: Callable[[], Iterable[Any]] = tuple,
+    breathe: Callable[[], None] | None = None,
+    guesses: int = 300,
+) -> Proof:
+    """Which of these suspended tasks, and of those met on the way, wait for ever.
+
+    ``own`` gives the agent's own objects that refer to the program's.
+    """
+    if not trusted():
+        return Proof((), Island())
+    island = Island(breathe)
+    island.add_tasks(tasks)
+    island.add_own(own())
+    spread = grow(island, guesses)
+    return again(Proof((), _closed_part(island, spread)), moves)
+
+
+def again(proof: Proof, moves: Moves) -> Proof:
+    """The same judgement at this instant, on the same objects: nothing, if anything has changed since."""
+    island = proof.island
+    surplus = read(island)
+    if surplus is None:
+        return Proof((), island)
+    spread = Spread(island, surplus)
+    _let_move(island, spread, moves)
+    return Proof(tuple(island.members[number] for number in spread.closed()), island)
+
+
+def _closed_part(island: Island, spread: Spread) -> Island:
+    closed = set(spread.closed())
+    return island.narrowed(
+        number
+        for number, out in enumerate(island.out)
+        if out is not None and not spread.opened[number] and (island.kinds[number] != GATE or number in closed)
+    )
+
+
+def _let_move(island: Island, spread: Spread, moves: Moves) -> None:
+    while closed := spread.closed():
+        tasks = {id(island.members[number]): number for number in closed}
+        moving = {tasks[id(task)] for task in moves([island.members[n] for n in closed]) if id(task) in tasks}
+        moving |= {number for number in spread.unreachable() if _cleans_up(island.members[number])}
+        if not moving:
+            return
+        spread.wake(moving)
+
+
+def _cleans_up(task: Any) -> bool:
+    """Whether code of the program's runs when this task is collected: a ``with`` or ``try`` around its wait."""
+    return any(
+        handlers_around(link.code, link.lasti)
+        for link in chain(task.get_coro())
+        if link.module.partition(".")[0] not in ("asyncio", "unstuck")
+    )

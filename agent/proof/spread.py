@@ -1,0 +1,107 @@
+"""What is open: from whom somebody outside holds, through what he can reach, to whom he can wake.
+
+Laws:
+- Starts at the members with more references than come from within, and at those weakly referenced.
+- A gate (a suspended task) that is merely reached gives access to its attributes, not to its frames. One that
+  is woken, because the future it awaits may be completed, opens its frames.
+- A gate is woken through its wake-up callback alone. A gate that is not parked, or whose frames are not
+  known, moves anyway: what it refers to has been counted as held from outside.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .island import GATE, Island
+
+_WAKING = ("task_wakeup", "__wakeup", "__step", "_Task__wakeup", "_Task__step")
+
+
+class Spread:
+    """The fixpoint over one island and one list of surplus references, by member."""
+
+    def __init__(self, island: Island, surplus: Sequence[int]) -> None:
+        self.island, self.surplus = island, surplus
+        self.opened = bytearray(len(island.members))
+        self.touched = bytearray(len(island.members))
+        self._todo: list[int] = []
+        self._start()
+
+    def closed(self) -> list[int]:
+        """The gates that nobody can wake."""
+        island = self.island
+        return [
+            number
+            for number, kind in enumerate(island.kinds)
+            if kind == GATE and island.out[number] is not None and not self.opened[number]
+        ]
+
+    def wake(self, gates: Iterable[int]) -> None:
+        """These move after all: open what that leads to."""
+        for number in gates:
+            self._open(number)
+        self._run()
+
+    def unreachable(self) -> list[int]:
+        """The closed gates that nobody outside can reach even by reference: the collector will take them."""
+        island, reached = self.island, bytearray(len(self.island.members))
+        todo = [number for number, extra in enumerate(self.surplus) if extra > 0 and number not in island.own]
+        while todo:
+            number = todo.pop()
+            if not reached[number]:
+                reached[number] = 1
+                todo += island.out[number] or ()
+                todo += island.views.get(number, ())
+        return [number for number in self.closed() if not reached[number]]
+
+    def _start(self) -> None:
+        island = self.island
+        for number, extra in enumerate(self.surplus):
+            if extra > 0 and number not in island.own:
+                if island.kinds[number] == GATE:
+                    self._touch(number)
+                elif number not in island.chained:
+                    self._open(number)
+        self._run()
+
+    def _run(self) -> None:
+        island, todo = self.island, self._todo
+        kinds, chained, opened = island.kinds, island.chained, self.opened
+        while todo:
+            number = todo.pop()
+            inward = kinds[number] == GATE or number in chained
+            wakes = not inward and _wakes(island.members[number])
+            for each in island.out[number] or ():
+                if opened[each]:
+                    continue
+                if kinds[each] == GATE:
+                    self._touch(each)
+                    if wakes:
+                        self._open(each)
+                elif inward or each not in chained:
+                    self._open(each)
+            for each in island.views.get(number, ()):
+                if kinds[each] != GATE:
+                    self._open(each)
+
+    def _touch(self, number: int) -> None:
+        if self.touched[number]:
+            return
+        self.touched[number] = 1
+        for each in self.island.out[number] or ():
+            if type(self.island.members[each]) is dict:
+                self._open(each)
+
+    def _open(self, number: int) -> None:
+        if not self.opened[number]:
+            self.opened[number] = 1
+            self._todo.append(number)
+
+
+def _wakes(thing: Any) -> bool:
+    """Whether calling this resumes the task it refers to."""
+    if isinstance(thing, types.BuiltinMethodType | types.MethodType):
+        return thing.__name__ in _WAKING
+    return type(thing).__name__ == "TaskStepMethWrapper"
