@@ -24,12 +24,12 @@ from .waits.glance import Glance, glance
 from .waits.reading import JOINABLE, Gathering
 
 CHUNK = 2_000
-_CLOSER_LOOKS = 500
+_CLOSER_LOOKS = 2_000
 _FEW = 1_000
 HAND_BACK = 50e-6
 """Seconds of sleep between chunks: a sleep of 0 would take the interpreter again before anybody else wakes."""
-UNSEEN, FREE, OWNED, JOIN = range(4)
-_VERDICTS = {Glance.FREE: FREE, Glance.HELD: OWNED, Glance.JOIN: JOIN}
+UNSEEN, FREE, LOOSE, OWNED, JOIN = range(5)
+_VERDICTS = {Glance.OUTSIDE: FREE, Glance.FREE: LOOSE, Glance.HELD: OWNED, Glance.JOIN: JOIN}
 
 
 class Queue(NamedTuple):
@@ -50,6 +50,8 @@ class Census:
     """Parked tasks that wait for other tasks, by id."""
     queues: dict[int, Queue] = field(default_factory=dict)
     """What tasks are blocked on, by id."""
+    parked: list[TaskRecord] = field(default_factory=list)
+    """Tasks found parked just now on something that the loop itself does not end."""
     roots: dict[int, Any] = field(default_factory=dict)
     """Where a deadlock may be: joining tasks whose target is parked too, resources whose holder is."""
 
@@ -67,7 +69,7 @@ class Taker:
         records = list(self.state.records)
         census, self._looks = Census(len(records)), _CLOSER_LOOKS
         for chunk in _chunks(records):
-            self._pass(chunk, now, census.joins)
+            self._pass(chunk, now, census)
         self._find_roots(census)
         return census
 
@@ -82,7 +84,8 @@ class Taker:
                 if id(task) not in known:
                     adopt(self.state, task)
 
-    def _pass(self, records: list[Any], now: float, joins: dict[int, Any]) -> None:
+    def _pass(self, records: list[Any], now: float, census: Census) -> None:
+        joins = census.joins
         for record in records:
             task = record()
             if task is None:
@@ -93,6 +96,8 @@ class Taker:
                     verdict = record.verdict
                     if verdict == UNSEEN:
                         verdict = record.verdict = self._classify(task, future)
+                        if verdict > FREE:
+                            census.parked.append(record)
                     if verdict == JOIN:
                         joins[id(task)] = task
                     continue

@@ -21,7 +21,7 @@ from typing import Any
 
 from .managers import unfold
 from .stacks import chain_of
-from .timers import Due, earlier
+from .timers import Due, earlier, reach
 from .waits.joiners import cancellers
 from .waits.reading import wait_of
 
@@ -47,6 +47,16 @@ def deadlines(tasks: Iterable[Any], reached: Mapping[int, Due]) -> dict[int, Due
             todo.append(canceller)
     _hand_down(found, below)
     return found
+
+
+def ending(tasks: Iterable[Any]) -> list[Any]:
+    """Those of the tasks whose wait ends by itself, or may do so, by a timer of their own loop."""
+    waiting = list(tasks)
+    reached: dict[int, Due] = {}
+    for loop in {id(task.get_loop()): task.get_loop() for task in waiting}.values():
+        reached.update(reach(loop))
+    dues = deadlines(waiting, reached)
+    return [task for task in waiting if id(task) in dues]
 
 
 def _hand_down(found: dict[int, Due], below: Mapping[int, list[int]]) -> None:

@@ -52,11 +52,13 @@ def _search(roots: Iterable[tuple[str, str, Any]], wanted: set[int], found: dict
     seen: set[int] = set()
     while todo and len(seen) < _MOST_VISITS and len(found) < len(wanted):
         name, suffix, thing, depth = todo.popleft()
-        if id(thing) in seen or isinstance(thing, _OPAQUE):
+        if id(thing) in seen:
             continue
         seen.add(id(thing))
         if id(thing) in wanted:
             found.setdefault(id(thing), _full(name, suffix))
+        if isinstance(thing, _OPAQUE):
+            continue
         if isinstance(thing, asyncio.Condition) and id(thing._lock) in wanted:  # type: ignore[attr-defined]
             found.setdefault(id(thing._lock), _full(name, suffix))  # type: ignore[attr-defined]
         if depth:

@@ -18,10 +18,11 @@ from .census import Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
-from .detectors import blocked_loop, deadlock, looking, slow_wait
+from .detectors import blocked_loop, deadlock, looking, slow_wait, stuck
 from .detectors.model import Detector, Sight
 from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
+from .proving import Proving
 from .sinks import Sink
 from .sinks.stderr import render
 from .state import State
@@ -43,6 +44,7 @@ class Pipeline:
         )
         """Seconds between two looks of the watcher while there is a loop."""
         self.nominations = Nominations(settings.interval, settings.stuck_after)
+        self.proving = Proving(state, settings.interval, settings.stuck_after)
         self.standstill = slow_wait.Standstill(settings.interval)
         self.detectors = looking(settings.detect, state)
         self.failed: dict[str, str] = {}
@@ -54,6 +56,8 @@ class Pipeline:
         self._guard("census", self._take_census)
         self._guard("findings", self.reconcile)
         self._guard(_DEADLOCKS, self._judge_all)
+        if self._wants(stuck.KIND):
+            self._guard(stuck.KIND, self._prove)
         self._look([each for each in self.detectors if not each.often])
 
     def look_at_loops(self) -> None:
@@ -183,6 +187,12 @@ class Pipeline:
                     note = f"ended by {self.settings.on_deadlock}"
                     self._tell(self.ledger.end(finding.subject, time.monotonic(), note=note))
                     self._dismiss(finding.subject)
+
+    def _prove(self) -> None:
+        known = {key for each in self.ledger.open_findings() if each.kind == stuck.KIND for key in each.subject[1]}  # type: ignore[index]
+        for finding, vigil in self.proving.look(self.census, known):
+            self._vigils[finding.subject] = vigil
+            self._tell(self.ledger.report([finding], time.monotonic()))
 
     def _dismiss(self, subject: Hashable) -> None:
         vigil = self._vigils.pop(subject, None)

@@ -138,10 +138,18 @@ class Views:
         )
 
     def _waits_for(self, key: int, node: Node) -> str | None:
-        if node.wait is not None and node.wait.mode is Mode.HELD:
-            return resource_id(node.wait.resource)
+        resource = self._resource_of(node)
+        if resource is not None:
+            return resource_id(resource)
         joined = self.tasks_needed(key)
         return task_id(self.graph.nodes[joined[0]].thing) if joined else None
+
+    def _resource_of(self, node: Node) -> Any:
+        """What is waited for, when it is no task."""
+        if node.wait is not None and node.wait.mode is Mode.HELD:
+            return node.wait.resource
+        needs = [self.graph.nodes[key] for key in node.needs]
+        return next((need.thing for need in needs if need.kind == "resource"), None)
 
     def _resource(self, key: int, name: str) -> ResourceView:
         node = self.graph.nodes[key]
@@ -164,8 +172,9 @@ class Views:
         edges = []
         for key in keys:
             node = self.graph.nodes[key]
-            if node.wait is not None and node.wait.mode is Mode.HELD:
-                edges.append(Edge(task_id(node.thing), resource_id(node.wait.resource), "waits"))
+            resource = self._resource_of(node)
+            if resource is not None:
+                edges.append(Edge(task_id(node.thing), resource_id(resource), "waits"))
             else:
                 joined = self.tasks_needed(key)
                 edges += [Edge(task_id(node.thing), task_id(self.graph.nodes[each].thing), "joins") for each in joined]

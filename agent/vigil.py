@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
+from .proof.reading import OwnReference
+
 
 class Outcome(Enum):
     """What became of the tasks."""
@@ -31,7 +33,7 @@ class Member:
     def __init__(self, task: Any) -> None:
         self.task: weakref.ref[Any] = weakref.ref(task)
         future = task._fut_waiter
-        self.future: weakref.ref[Any] | None = weakref.ref(future) if isinstance(future, asyncio.Future) else None
+        self.future: OwnReference | None = OwnReference(future) if isinstance(future, asyncio.Future) else None
         self.cancels = task.cancelling()
         self.end: Outcome | None = None
         task.add_done_callback(self._done)

@@ -25,7 +25,7 @@ Laws:
 
 from __future__ import annotations
 
-from .prove import Proof, prove
+from .closure import Proof, prove
 from .selftest import trusted
 
 __all__ = ["Proof", "prove", "trusted"]

@@ -36,12 +36,12 @@ _PARTS = (
     *FRAMED, asyncio.Future, types.CellType, types.FunctionType, types.MethodType, types.BuiltinMethodType,
     types.MethodWrapperType, types.FrameType, types.TracebackType, functools.partial, asyncio.Lock, asyncio.Event,
     asyncio.Condition, asyncio.Semaphore, asyncio.Barrier, asyncio.Queue, asyncio.TaskGroup, asyncio.Timeout,
-    asyncio.Handle, deque,
+    asyncio.Handle, deque, tuple,
 )  # fmt: skip
-_WRAPPERS = frozenset(
-    ("FutureIter", "TaskStepMethWrapper", "coroutine_wrapper", "anext_awaitable")
-    + ("async_generator_asend", "async_generator_athrow")
-)
+_WRAPPERS = (
+    "FutureIter", "TaskStepMethWrapper", "coroutine_wrapper", "anext_awaitable", "async_generator_asend",
+    "async_generator_athrow",
+)  # fmt: skip
 _CONTAINERS = (dict, list, set, frozenset, tuple, deque)
 _CHUNK = 100
 
@@ -58,9 +58,11 @@ class StandIn:
     def __wakeup(self, _future: Any) -> None: ...
 
     def done(self) -> bool:
+        """Never."""
         return False
 
     def get_coro(self) -> Any:
+        """As a task's."""
         return self.coro
 
 

@@ -17,6 +17,7 @@ from .reading import stands_for_another, table, wait_of
 class Glance(Enum):
     """What kind of wait it is."""
 
+    OUTSIDE = "outside"
     FREE = "free"
     HELD = "held"
     JOIN = "join"
@@ -24,13 +25,15 @@ class Glance(Enum):
 
 def glance(task: Any, future: Any) -> Glance:
     """The kind of wait of a task suspended on ``future``; exact only while the task stays suspended."""
-    relevant = table().relevant
+    relevant, outside = table().relevant, table().outside
     current = task.get_coro()
     for _ in range(MAX_DEPTH):
         if type(current) is not CoroutineType:
             break
         if id(current.cr_code) in relevant:
             return _read(task)
+        if id(current.cr_code) in outside:
+            return Glance.OUTSIDE
         current = current.cr_await
     if type(current).__name__ == "FutureIter":
         return _read(task) if stands_for_another(future) else Glance.FREE

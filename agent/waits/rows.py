@@ -33,6 +33,8 @@ class Row:
     composite: bool = False
     joins: bool = False
     """Whether this may be a wait for other tasks: only such rows matter to the judge."""
+    outside: bool = False
+    """Whether the loop itself ends it: a timer, a descriptor, a thread, a child process."""
 
 
 class Table:
@@ -43,6 +45,8 @@ class Table:
         self._codes: list[CodeType] = []
         self.relevant: set[int] = set()
         """Ids of the code objects of joining rows."""
+        self.outside: set[int] = set()
+        """Ids of the code objects of rows that the outside ends."""
 
     def add(self, target: str, row: Row) -> None:
         """Enter the function at ``module:qualified.name``; do nothing when there is none."""
@@ -52,6 +56,8 @@ class Table:
             self._codes.append(code)
             if row.joins:
                 self.relevant.add(id(code))
+            if row.outside:
+                self.outside.add(id(code))
 
     def match(self, links: list[Link]) -> tuple[Link, Row] | None:
         """The deciding frame of a chain and its row."""

@@ -27,24 +27,30 @@ def fill(table: Table) -> None:
         "asyncio.queues:Queue.get": Row("asyncio.Queue.get", of(asyncio.Queue)),
         "asyncio.queues:Queue.put": Row("asyncio.Queue.put", of(asyncio.Queue)),
         "asyncio.queues:Queue.join": Row("asyncio.Queue.join", of(asyncio.Queue), composite=True),
-        "asyncio.tasks:sleep": Row("asyncio.sleep", _sleep),
+        "asyncio.tasks:sleep": Row("asyncio.sleep", _sleep, outside=True),
         "asyncio.tasks:_wait": Row("asyncio.wait", _wait, joins=True),
         "asyncio.taskgroups:TaskGroup.__aexit__": Row("asyncio.TaskGroup", _group, joins=True),
         "asyncio.taskgroups:TaskGroup._aexit": Row("asyncio.TaskGroup", _group, joins=True),
-        "asyncio.threads:to_thread": Row("asyncio.to_thread", _plain),
-        "asyncio.streams:StreamReader._wait_for_data": Row("asyncio.StreamReader", of(asyncio.StreamReader)),
-        "asyncio.streams:FlowControlMixin._drain_helper": Row("asyncio.StreamWriter.drain", _plain),
-        "asyncio.streams:StreamWriter.wait_closed": Row("asyncio.StreamWriter.wait_closed", of(asyncio.StreamWriter)),
-        "asyncio.base_subprocess:BaseSubprocessTransport._wait": Row("asyncio.subprocess.Process.wait", _plain),
-        "asyncio.subprocess:Process.communicate": Row("asyncio.subprocess.Process.communicate", _plain),
-        "asyncio.base_events:Server.serve_forever": Row("asyncio.Server.serve_forever", _plain),
-        "asyncio.base_events:Server.wait_closed": Row("asyncio.Server.wait_closed", _plain),
-        "asyncio.base_events:BaseEventLoop.getaddrinfo": Row("loop.getaddrinfo", _plain, composite=True),
-        "asyncio.base_events:BaseEventLoop.create_connection": Row("loop.create_connection", _plain),
-        "asyncio.selector_events:BaseSelectorEventLoop.sock_recv": Row("loop.sock_recv", _plain),
-        "asyncio.selector_events:BaseSelectorEventLoop.sock_sendall": Row("loop.sock_sendall", _plain),
-        "asyncio.selector_events:BaseSelectorEventLoop.sock_connect": Row("loop.sock_connect", _plain),
-        "asyncio.selector_events:BaseSelectorEventLoop.sock_accept": Row("loop.sock_accept", _plain),
+        "asyncio.threads:to_thread": Row("asyncio.to_thread", _plain, outside=True),
+        "asyncio.streams:StreamReader._wait_for_data": Row(
+            "asyncio.StreamReader", of(asyncio.StreamReader), outside=True
+        ),
+        "asyncio.streams:FlowControlMixin._drain_helper": Row("asyncio.StreamWriter.drain", _plain, outside=True),
+        "asyncio.streams:StreamWriter.wait_closed": Row(
+            "asyncio.StreamWriter.wait_closed", of(asyncio.StreamWriter), outside=True
+        ),
+        "asyncio.base_subprocess:BaseSubprocessTransport._wait": Row(
+            "asyncio.subprocess.Process.wait", _plain, outside=True
+        ),
+        "asyncio.subprocess:Process.communicate": Row("asyncio.subprocess.Process.communicate", _plain, outside=True),
+        "asyncio.base_events:Server.serve_forever": Row("asyncio.Server.serve_forever", _plain, outside=True),
+        "asyncio.base_events:Server.wait_closed": Row("asyncio.Server.wait_closed", _plain, outside=True),
+        "asyncio.base_events:BaseEventLoop.getaddrinfo": Row("loop.getaddrinfo", _plain, composite=True, outside=True),
+        "asyncio.base_events:BaseEventLoop.create_connection": Row("loop.create_connection", _plain, outside=True),
+        "asyncio.selector_events:BaseSelectorEventLoop.sock_recv": Row("loop.sock_recv", _plain, outside=True),
+        "asyncio.selector_events:BaseSelectorEventLoop.sock_sendall": Row("loop.sock_sendall", _plain, outside=True),
+        "asyncio.selector_events:BaseSelectorEventLoop.sock_connect": Row("loop.sock_connect", _plain, outside=True),
+        "asyncio.selector_events:BaseSelectorEventLoop.sock_accept": Row("loop.sock_accept", _plain, outside=True),
     }.items():
         table.add(target, row)
 
