@@ -39,6 +39,7 @@ class Proving:
         """New findings, each with a vigil over its core. Tasks whose ids are ``known`` have one already."""
         due = self.prospects.due(census.parked)
         census.parked = []
+
         if not due:
             return
         start = time.thread_time()

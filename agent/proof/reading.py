@@ -24,6 +24,9 @@ from .island import GATE, Island
 _UNCHANGING = (types.MethodType, types.BuiltinMethodType, tuple, frozenset)
 _TRIES = 3
 
+_Instant = tuple[list[int], list[int], list[int], list[int]]
+"""Reference counts, ids of links, ids of awaited futures, numbers of weak references."""
+
 
 class OwnReference(weakref.ref[Any]):
     """A weak reference of the agent's: never shared with the program's, and told apart from them."""
@@ -72,24 +75,27 @@ def read(island: Island) -> list[int] | None:
     return surplus
 
 
-def _instant(
-    members: list[Any], changing: list[Any], gates: list[Any]
-) -> tuple[list[int], list[int], list[int], list[int]] | None:
+def _instant(members: list[Any], changing: list[Any], gates: list[Any]) -> _Instant | None:
     for _ in range(_TRIES):
         before = _collections()
-        waits = map(attrgetter("_fut_waiter"), gates)
-        counts, links, waiting, weak = map(
-            call,
-            (
-                functools.partial(list, map(getrefcount, members)),
-                functools.partial(gc.get_referents, *changing),
-                functools.partial(list, map(id, waits)),
-                functools.partial(list, map(weakref.getweakrefcount, members)),
-            ),
-        )
+        found = _at_once(members, changing, gates)
         if _collections() == before:
-            return counts, list(map(id, links)), waiting, weak
+            return found
     return None
+
+
+def _at_once(members: list[Any], changing: list[Any], gates: list[Any]) -> _Instant:
+    waits = map(attrgetter("_fut_waiter"), gates)
+    counts, links, waiting, weak = map(
+        call,
+        (
+            functools.partial(list, map(getrefcount, members)),
+            functools.partial(gc.get_referents, *changing),
+            functools.partial(list, map(id, waits)),
+            functools.partial(list, map(weakref.getweakrefcount, members)),
+        ),
+    )
+    return counts, list(map(id, links)), waiting, weak
 
 
 def _collections() -> list[int]:
