@@ -256,7 +256,7 @@ def _policy_of(cls: type) -> int:
 
 def _globals_of(thing: Any) -> tuple[int, ...]:
     if isinstance(thing, types.FunctionType):
-        return id(thing.__globals__), id(thing.__builtins__)
+        return id(thing.__globals__), id(getattr(thing, "__builtins__", None))
     return ()
 
 

@@ -17,6 +17,9 @@ from .island import Island, StandIn
 from .reading import read
 from .spread import Spread
 
+_TRIES = 5  # a collection at the wrong moment makes a reading void
+_tries = 0
+_verdict: list[bool] = []
 _kept: list[Any] = []
 
 
@@ -36,13 +39,19 @@ class _Box:
         return self.content
 
 
-@functools.cache
 def trusted() -> bool:
-    """Whether all answers come out right: the dead are closed and the living open."""
-    dead = all(_closed(make()) for make in _DEAD)
-    alive = not any(_closed(tasks, holder) for make in _ALIVE for tasks, holder in [_alive(make)])
-    _kept.clear()
-    return dead and alive
+    """Whether all answers come out right: the dead are closed, the living open. Tried a few times."""
+    global _tries
+    if not _verdict and _tries < _TRIES:
+        _tries += 1
+        if _answers_right():
+            _verdict.append(True)
+        _kept.clear()
+    return bool(_verdict)
+
+
+def _answers_right() -> bool:
+    return all(_closed(make()) for make in _DEAD) and not any(_closed(*make()) for make in _ALIVE)
 
 
 def _closed(tasks: list[StandIn], holder: Any = None) -> bool:
@@ -106,10 +115,6 @@ async def _both(first: Any, second: Any) -> Any:
 
 
 _DEAD = (_plain, _boxed, _closure, _crossed)
-
-
-def _alive(make: Callable[[], tuple[list[StandIn], Any]]) -> tuple[list[StandIn], Any]:
-    return make()
 
 
 def _held_by_frame() -> tuple[list[StandIn], Any]:

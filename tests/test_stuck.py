@@ -1,0 +1,35 @@
+"""stuck: waits that nobody can end are proven, waits that somebody can are not mentioned."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from . import harness
+from .programs import Pair, Program
+from .programs.stuck import PAIRS
+
+RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_when_nobody_can_end_a_wait(pair: Pair) -> None:
+    """Found and proven, with everybody who waits so; closed, not retracted, when the tasks are cancelled."""
+    with harness.agent(stuck_after=30.0) as ear:
+        harness.run_until_found(pair.buggy, ear, "stuck", linger=0.1)
+    found = ear.opened("stuck")
+    assert {finding.verdict for finding in found} == {"proven"}
+    assert {task.name for finding in found for task in finding.core} == pair.core
+    assert {finding.kind for finding in ear.opened()} == {"stuck"}
+    assert ear.named("retracted") == []
+    assert {finding.id for finding in ear.named("closed")} == {finding.id for finding in found}
+
+
+@pytest.mark.parametrize("program", [pair.healthy for pair in PAIRS], ids=lambda each: each.__name__)
+def test_when_somebody_can(program: Program) -> None:
+    """Not a word, in many runs."""
+    with harness.agent(slow_wait_after=1.0, stuck_after=1.0) as ear:
+        for _ in range(RUNS):
+            harness.run_to_end(program)
+    assert ear.events == []
