@@ -24,7 +24,7 @@ from .imports import forget
 from .patching import Patches
 from .pipeline import Pipeline
 from .sinks import Sink, open_sinks
-from .state import HOLDS, SITE, State
+from .state import NOTES, State
 from .watchdog import Watchdog
 
 __all__ = ["DeadlockError", "install", "installed", "uninstall"]
@@ -149,7 +149,7 @@ def _wipe_notes() -> None:
         cls = type(thing)  # not isinstance(): a lazy proxy of the program would wake up
         if known.setdefault(cls, issubclass(cls, kinds)):
             notes = vars(thing)
-            notes.pop(SITE, None)
-            notes.pop(HOLDS, None)
+            for name in NOTES:
+                notes.pop(name, None)
             if notes.get("_locked"):
                 notes["_locked"] = True

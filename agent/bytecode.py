@@ -90,6 +90,33 @@ def released_paths(code: CodeType, start: int = 0) -> tuple[Path, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=512)
+def releases_again(code: CodeType, call: int) -> bool:
+    """Whether a handler around the ``x.release()`` at offset ``call`` may release x too, as far as can be told.
+
+    Unlike elsewhere in this module a jump makes no difference: what may be done counts.
+    """
+    if not any(start <= call < end for start, end, _target in _ranges(code)):
+        return False
+    released = [path for offset, path in _releases(code, 0) if offset <= call][-1:] or [None]
+    for handler in handlers_around(code, call):
+        for _offset, path in () if handler.is_with else _releases(code, handler.target):
+            if path is None or released[0] in (None, path):
+                return True
+    return False
+
+
+def _releases(code: CodeType, start: int) -> Iterator[tuple[int, Path | None]]:
+    """Offset and expression of each ``release`` looked up between ``start`` and the end of that handler."""
+    before = list[dis.Instruction]()
+    for offset, instruction in _instructions(code).items():
+        if start and offset >= start and instruction.opname == "RERAISE":
+            break
+        if offset >= start and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and instruction.argval == "release":
+            yield offset, _path_before(before)
+        before.append(instruction)
+
+
 def _path_before(instructions: list[dis.Instruction]) -> Path | None:
     attributes: list[str] = []
     for instruction in reversed(instructions):

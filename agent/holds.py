@@ -8,12 +8,14 @@ Laws:
   block; a manager of the program's own whose ``__aexit__``, and a ``finally`` whose body, calls ``release``
   in straight-line code on an expression that is this lock at this moment.
 - A block around the acquire() that is still going on gives back what that one will take, nothing else.
+- While a task that was seen to release too early lives, nothing is sure: it may do so again (``hooks.doubt``).
 - A semaphore is accounted for only when the units noted make up exactly the units missing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -21,10 +23,11 @@ from typing import Any
 
 from .attributes import follow
 from .bytecode import handlers_around, released_paths
-from .hooks.knot import holder_ids
+from .hooks.doubt import is_debtor
+from .hooks.knot import FOREIGN, holder_ids
 from .managers import within
 from .stacks import Entered, Link, chain, line_of
-from .state import HOLDS, SITE, State
+from .state import DEBTORS, HOLDS, PLACES, SITE, State
 
 _KINDS = (asyncio.Semaphore, asyncio.Lock)
 _MOST_WAITERS = 10_000
@@ -68,22 +71,61 @@ def hold_of(task: Any, resource: Any, units: int) -> Hold:
     if task.done():
         return Hold(task, units, False)
     links = chain(task.get_coro())
+    doubtful = any(map(is_debtor, getattr(resource, DEBTORS, None) or ()))
     places = [
         (link, line)
         for link, inner in zip(links, [*links[1:], None], strict=True)
         for line in _blocks(link, inner, resource)
     ]
     if not places:
-        return Hold(task, units, False, *_noted(resource))
+        return Hold(task, units, False, *(noted_place(resource, id(task)) or (None, None)))
     link, line = places[0]
-    return Hold(task, units, len(places) >= units, line, link.code)
+    return Hold(task, units, len(places) >= units and not doubtful, line, link.code)
 
 
-def _noted(resource: Any) -> tuple[int | None, CodeType | None]:
-    note = getattr(resource, "_locked", None)
-    if not isinstance(note, tuple):
-        return None, None
-    return line_of(note[1], note[2]), note[1]
+Place = tuple[int, CodeType]
+"""Where a unit was taken by hand: line and code."""
+
+
+def noted_place(resource: Any, key: int) -> Place | None:
+    """Where the task with that id took its last unit by ``acquire()`` called by hand; None if it did not so."""
+    return next((place for holder, _ref, place in reversed(_by_hand(resource)) if holder == key), None)
+
+
+Finished = tuple[weakref.ref[Any] | None, Place | None]
+
+
+def finished_holders(resource: Any, state: State) -> list[Finished]:
+    """A reference to each task that ended while it held a unit, None when the task is gone, and the unit's place.
+
+    Empty as well when nobody knows who holds what.
+    """
+    by_hand = _by_hand(resource)
+    finished: list[Finished] = [(ref if ref() is not None else None, place) for _key, ref, place in by_hand if _is_over(ref())]
+    known = {key for key, _ref, _place in by_hand}
+    for key in holder_ids(resource):
+        task = state.task_by_id(key)
+        if key not in known and _is_over(task):
+            finished.append((None if task is None else weakref.ref(task), None))
+    return finished
+
+
+def _is_over(task: Any) -> bool:
+    return task is None or task.done()
+
+
+def _by_hand(resource: Any) -> list[tuple[int, weakref.ref[Any], Place]]:
+    """Holder's id, holder and place of each unit that was taken by hand, as far as it is known who holds it."""
+    if not isinstance(resource, asyncio.Semaphore):
+        note = getattr(resource, "_locked", None)
+        return [(id(note[0]()), note[0], (line_of(note[1], note[2]), note[1]))] if isinstance(note, tuple) else []
+    holds = list(getattr(resource, HOLDS, None) or ())
+    places = {} if FOREIGN in holds else dict(getattr(resource, PLACES, None) or {})
+    return [
+        (key, ref, (line_of(code, lasti), code))
+        for key in dict.fromkeys(holds)
+        for ref, code, lasti in list(places.get(key, ()))[-holds.count(key) :]
+    ]
 
 
 def _blocks(link: Link, inner: Link | None, resource: Any) -> Iterator[int]:

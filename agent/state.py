@@ -22,6 +22,10 @@ Site = tuple[CodeType, int]
 
 SITE = "_unstuck_site"
 HOLDS = "_unstuck_holds"
+PLACES = "_unstuck_places"
+DEBTORS = "_unstuck_debtors"
+NOTES = (SITE, HOLDS, PLACES, DEBTORS)
+"""Attributes that the agent leaves on the program's locks, queues and the like."""
 
 
 class TaskRecord(weakref.ref["Task[Any]"]):

@@ -4,7 +4,10 @@ Laws:
 - ``Semaphore._unstuck_holds`` lists the id of the holding task, once for each unit: of all containers a short
   list is the cheapest to enter and leave. A unit given back by a task that holds none, or taken by nobody
   known, enters FOREIGN: such a semaphore carries signals, nobody is its holder.
-- When every unit is home again the account is cleared, so one odd release is not held against it for ever.
+- Units taken by ``acquire()`` called by hand also have a place, by the id of the holding task, until as many
+  are given back by hand; a task never has more places than units.
+- When every unit is home again the account is cleared, so one odd release is not held against it for ever;
+  whoever was still in it may have a block to leave (``doubt``). An account that only grows is closed.
 - A semaphore made before the agent came has no account, and nothing is ever concluded from it.
 """
 
@@ -12,22 +15,30 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
+import weakref
 from typing import Any
 
 from ..patching import Patches
-from ..state import HOLDS, SITE, State
+from ..state import DEBTORS, HOLDS, PLACES, SITE, State
+from .doubt import doubt, doubt_all, undoes
 from .knot import FOREIGN, Gate
+
+_MOST_ODD = 64
+"""How many entries an account may have beyond its units before it is closed."""
 
 
 def install(patches: Patches, state: State) -> None:
     """Hook ``asyncio.Semaphore`` and with it ``BoundedSemaphore``."""
     gate = Gate(state)
     semaphore = asyncio.Semaphore
-    patches.replace(semaphore, HOLDS, None)
-    patches.replace(semaphore, "__aenter__", _aenter(gate))
-    patches.replace(semaphore, "__aexit__", _aexit(gate))
-    patches.replace(semaphore, "acquire", _acquire(gate))
-    patches.replace(semaphore, "release", _release(gate))
+    aenter, release = _aenter(gate), _release(gate)
+    for name in (HOLDS, PLACES, DEBTORS):
+        patches.replace(semaphore, name, None)
+    patches.replace(semaphore, "__aenter__", aenter)
+    patches.replace(semaphore, "__aexit__", _aexit(gate, release))
+    patches.replace(semaphore, "acquire", _acquire(gate, aenter.__code__))
+    patches.replace(semaphore, "release", release)
 
 
 def _aenter(gate: Gate) -> Any:
@@ -52,44 +63,61 @@ def _aenter(gate: Gate) -> Any:
     return functools.wraps(asyncio.Semaphore.__aenter__)(__aenter__)
 
 
-def _aexit(gate: Gate) -> Any:
+def _aexit(gate: Gate, by_hand: Any) -> Any:
     plain: Any = asyncio.Semaphore
-    current = gate.current
+    release_bounded = asyncio.BoundedSemaphore.release
+    original, current, state = asyncio.Semaphore.release, gate.current, gate.state
 
     async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
         if self._waiters or type(self) is not plain:
-            self.release()
-            return
-        self._value += 1
+            release = getattr(self.release, "__func__", None)
+            if release is by_hand or (release is release_bounded and self._value < self._bound_value):
+                original(self)
+            else:  # of a class of its own, or too often
+                self.release()
+                return
+        else:
+            self._value += 1
         try:
             holds = self._unstuck_holds
             if holds is not None:
                 holds.remove(id(current()))
         except (RuntimeError, ValueError):  # without a loop, or by a task that holds nothing
-            settle(self, holds)
+            settle(self, holds, state)
         except AttributeError:  # switched off meanwhile
             return
 
     return functools.wraps(asyncio.Semaphore.__aexit__)(__aexit__)
 
 
-def settle(semaphore: Any, holds: list[int]) -> None:
+def settle(semaphore: Any, holds: list[int], state: State) -> None:
     """Book one unit that came home from somebody who did not hold it."""
-    holds.append(FOREIGN)
-    if semaphore._value == getattr(semaphore, SITE)[2]:
+    units = getattr(semaphore, SITE)[2]
+    if semaphore._value == units:
+        doubt_all(semaphore, {*holds} - {FOREIGN}, state)
         holds.clear()
+        semaphore.__dict__.pop(PLACES, None)
+    elif FOREIGN not in holds:
+        holds.append(FOREIGN)
+    elif len(holds) > units + _MOST_ODD:
+        setattr(semaphore, HOLDS, None)
+        semaphore.__dict__.pop(PLACES, None)
 
 
-def _acquire(gate: Gate) -> Any:
+def _acquire(gate: Gate, entering: Any) -> Any:
     original, current, block, unblock = asyncio.Semaphore.acquire, gate.current, gate.block, gate.unblock
+    ref, getframe, state = weakref.ref, sys._getframe, gate.state
 
     async def acquire(self: Any) -> bool:
         holds = getattr(self, HOLDS, None)
-        if holds is None:
+        if holds is None or not state.on:
             return await original(self)
         try:
             task = current()
-        except RuntimeError:
+            frame = getframe(1)
+            place = (ref(task), frame.f_code, frame.f_lasti) if frame.f_code is not entering else None
+            del frame
+        except (RuntimeError, TypeError, ValueError):  # no loop, no task, driven by C
             holds.append(FOREIGN)
             return await original(self)
         if self._value > 0 and not self._waiters:
@@ -103,21 +131,56 @@ def _acquire(gate: Gate) -> Any:
             finally:
                 unblock(key, None)
         holds.append(key)
+        if place is not None and state.on:  # the agent may have been switched off meanwhile
+            _note_place(self, holds, place)
         return True
 
     return functools.wraps(original)(acquire)
 
 
+def _note_place(semaphore: Any, holds: list[int], place: Any) -> None:
+    key = holds[-1]
+    places = getattr(semaphore, PLACES, None)
+    if places is None:
+        places = {}
+        setattr(semaphore, PLACES, places)
+    mine = places.setdefault(key, [])
+    mine.append(place)
+    del mine[: -holds.count(key)]
+    if len(places) > len(holds):  # some were given back in another way than they were taken
+        for gone in places.keys() - {*holds}:
+            del places[gone]
+
+
 def _release(gate: Gate) -> Any:
-    original, current = asyncio.Semaphore.release, gate.current
+    original, current, state = asyncio.Semaphore.release, gate.current, gate.state
+    through = asyncio.BoundedSemaphore.release.__code__
 
     def release(self: Any) -> None:
         original(self)
         holds = getattr(self, HOLDS, None)
-        if holds is not None:
-            try:
-                holds.remove(id(current()))
-            except (RuntimeError, ValueError):
-                settle(self, holds)
+        if holds is None or not state.on:
+            return
+        try:
+            task = current()
+            holds.remove(id(task))
+        except (RuntimeError, ValueError):
+            settle(self, holds, state)
+            return
+        taken = _forget_place(self, id(task))
+        if taken is None or not undoes(taken, 1, through):
+            doubt(self, task)
 
     return functools.wraps(original)(release)
+
+
+def _forget_place(semaphore: Any, key: int) -> Any:
+    """The code in which that task's last unit was taken by hand; None when it was not."""
+    places = getattr(semaphore, PLACES, None) or {}
+    mine = places.get(key)
+    if not mine:
+        return None
+    code = mine.pop()[1]
+    if not mine:
+        del places[key]
+    return code

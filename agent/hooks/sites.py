@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..patching import Patches
-from ..state import HOLDS, SITE
+from ..state import HOLDS, NOTES
 
 Init = Callable[..., None]
 
@@ -43,7 +43,7 @@ def _state_without_notes(self: Any) -> Any:
     state = object.__getstate__(self)
     if not isinstance(state, dict):
         return state
-    bare = {name: value for name, value in state.items() if name not in (SITE, HOLDS)}
+    bare = {name: value for name, value in state.items() if name not in NOTES}
     if "_locked" in bare:
         bare["_locked"] = bool(bare["_locked"])
     return bare

@@ -329,3 +329,164 @@ async def bystander_that_releases_what_it_never_got() -> None:
                     a.release()
 
     await asyncio.wait([spawn("one", both(a, b)), spawn("two", both(b, a)), spawn("hasty", hasty())])
+
+
+# -- holds that somebody else's block gives away -----------------------------------------------------------
+
+
+def given_away(hasty: Callable[[Any, Any], Awaitable[None]], make: Callable[[], Any] = asyncio.Lock) -> Program:
+    """Two tasks in a circle; ``hasty`` stands in a block over the first one's lock, which it holds no more."""
+
+    async def program() -> None:
+        shared, other = make(), asyncio.Lock()
+
+        async def move(first: Any, second: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # not acquired: it was given away
+                async with first:
+                    await pause()
+                    await use(second)
+
+        begun = asyncio.Event()
+        tasks = [spawn("hasty", hasty(shared, begun))]
+        await begun.wait()
+        tasks += [spawn("one", move(shared, other)), spawn("two", move(other, shared))]
+        await asyncio.wait(tasks)
+
+    program.__name__ = hasty.__name__
+    TRAPS.append(program)
+    return program
+
+
+async def released_early_in_its_block(lock: Any, begun: asyncio.Event) -> None:
+    async with lock:
+        lock.release()
+        begun.set()
+        await asyncio.sleep(AWHILE)
+
+
+async def released_by_another_task(lock: Any, begun: asyncio.Event) -> None:
+    async with lock:
+        await asyncio.create_task(release(lock))
+        begun.set()
+        await asyncio.sleep(AWHILE)
+
+
+async def released_by_a_callback(lock: Any, begun: asyncio.Event) -> None:
+    async with lock:
+        asyncio.get_running_loop().call_soon(lock.release)
+        await pause()
+        begun.set()
+        await asyncio.sleep(AWHILE)
+
+
+async def released_early_before_its_finally(lock: Any, begun: asyncio.Event) -> None:
+    await lock.acquire()
+    try:
+        lock.release()
+        begun.set()
+        await asyncio.sleep(AWHILE)
+    finally:
+        lock.release()
+
+
+async def released_early_before_its_conditional_finally(lock: Any, begun: asyncio.Event) -> None:
+    await lock.acquire()
+    try:
+        lock.release()
+        begun.set()
+        await asyncio.sleep(AWHILE)
+    finally:
+        if lock.locked():
+            lock.release()
+
+
+async def taken_by_hand_released_by_another_task(lock: Any, begun: asyncio.Event) -> None:
+    await lock.acquire()
+    try:
+        await asyncio.create_task(release(lock))
+        begun.set()
+        await asyncio.sleep(AWHILE)
+    finally:
+        lock.release()
+
+
+async def lent_within_its_block(lock: Any, begun: asyncio.Event) -> None:
+    """Unlocked for a while; here the lock is not even asked for again, for it fails."""
+    with contextlib.suppress(OSError):
+        async with lock:
+            lock.release()
+            begun.set()
+            await fails()
+
+
+async def condition_released_early(lock: Any, begun: asyncio.Event) -> None:
+    async with (condition := asyncio.Condition(lock)):
+        condition.release()
+        begun.set()
+        await asyncio.sleep(AWHILE)
+
+
+async def condition_released_early_after_a_wait(lock: Any, begun: asyncio.Event) -> None:
+    async with (condition := asyncio.Condition(lock)):
+        asyncio.get_running_loop().call_soon(spawn, "notify", notify(condition))
+        await condition.wait()
+        condition.release()
+        begun.set()
+        await asyncio.sleep(AWHILE)
+
+
+async def release(lock: Any) -> None:
+    lock.release()
+
+
+async def notify(condition: asyncio.Condition) -> None:
+    async with condition:
+        condition.notify()
+
+
+def single() -> asyncio.Semaphore:
+    return asyncio.Semaphore(1)
+
+
+for hasty in (
+    released_early_in_its_block,
+    released_by_another_task,
+    released_by_a_callback,
+    released_early_before_its_finally,
+    released_early_before_its_conditional_finally,
+    taken_by_hand_released_by_another_task,
+    lent_within_its_block,
+):
+    given_away(hasty)
+    given_away(hasty, single).__name__ += "_of_a_semaphore"
+given_away(condition_released_early)
+given_away(condition_released_early_after_a_wait)
+
+
+@trap
+async def semaphore_raised_by_a_hasty_block() -> None:
+    """Its exit made two units of one; who is inside then is not in the account any more."""
+    shared, other = asyncio.Semaphore(1), asyncio.Lock()
+    begun = asyncio.Event()
+
+    async def hasty() -> None:
+        async with shared:
+            shared.release()
+            begun.set()
+            await pause()
+
+    async def move(first: Any, second: Any) -> None:
+        async with first:
+            await pause()
+            await use(second)
+
+    async def inside() -> None:
+        async with shared:
+            await asyncio.sleep(AWHILE)
+
+    first = spawn("hasty", hasty())
+    await begun.wait()
+    others = [spawn("inside", inside())]
+    await first
+    others += [spawn("one", move(shared, other)), spawn("two", move(other, shared))]
+    await asyncio.wait(others)
