@@ -101,7 +101,8 @@ def finished_holders(resource: Any, state: State) -> list[Finished]:
     Empty as well when nobody knows who holds what.
     """
     by_hand = _by_hand(resource)
-    finished: list[Finished] = [(ref if ref() is not None else None, place) for _key, ref, place in by_hand if _is_over(ref())]
+    over = [(ref, place) for _key, ref, place in by_hand if _is_over(ref())]
+    finished: list[Finished] = [(ref if ref() is not None else None, place) for ref, place in over]
     known = {key for key, _ref, _place in by_hand}
     for key in holder_ids(resource):
         task = state.task_by_id(key)
