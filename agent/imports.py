@@ -16,9 +16,12 @@ from typing import Any
 
 
 def after_import(name: str, then: Callable[[], None]) -> None:
-    """Call ``then`` once module ``name`` has been imported; a second wish for the same module is ignored."""
-    if not any(isinstance(finder, Finder) and finder.name == name for finder in sys.meta_path):
+    """Call ``then`` once module ``name`` has been imported; the same wish a second time is ignored."""
+    finder = next((each for each in sys.meta_path if isinstance(each, Finder) and each.name == name), None)
+    if finder is None:
         sys.meta_path.insert(0, Finder(name, then))
+    elif then not in finder.wishes:
+        finder.wishes.append(then)
 
 
 def forget(name: str) -> None:
@@ -31,7 +34,7 @@ class Finder:
     """Waits on ``sys.meta_path`` for one module."""
 
     def __init__(self, name: str, then: Callable[[], None]) -> None:
-        self.name, self.then = name, then
+        self.name, self.wishes = name, [then]
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -70,4 +73,5 @@ class TellingLoader:
         self._loader.exec_module(module)
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
-        self._finder.then()
+        for then in self._finder.wishes:
+            then()

@@ -59,6 +59,7 @@ class Pipeline:
         if self._wants(stuck.KIND):
             self._guard(stuck.KIND, self._prove)
         self._look([each for each in self.detectors if not each.often])
+        self.census = Census(self.census.tasks)  # refers to tasks no longer: somebody may be counting references
 
     def look_at_loops(self) -> None:
         """The frequent look at what the loops' threads are doing."""

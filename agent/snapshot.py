@@ -56,10 +56,12 @@ class TaskView:
     created_at: Place | None
     trace_id: str | None = None
     span_id: str | None = None
+    error: str | None = None
+    """The type and text of the exception that it ended with."""
 
     def as_record(self) -> dict[str, Any]:
         """JSON shape. ``stack`` is outermost first."""
-        return {
+        record = {
             "id": self.id,
             "name": self.name,
             "coro": self.coro,
@@ -74,6 +76,7 @@ class TaskView:
             "trace_id": self.trace_id,
             "span_id": self.span_id,
         }
+        return record | {"error": self.error} if self.error is not None else record
 
 
 @dataclass(frozen=True, slots=True)

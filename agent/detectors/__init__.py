@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..state import State
+from .lost_error import LostErrors
 from .model import Detector
 from .never_awaited import NeverAwaited
 
@@ -12,6 +13,7 @@ from .never_awaited import NeverAwaited
 def looking(wanted: frozenset[str], state: State) -> list[Detector]:
     """The detectors of the wanted kinds that tell by looking (see ``model``)."""
     makers: tuple[tuple[str, Callable[[State], Detector]], ...] = (  # one line a kind, alphabetically
+        (LostErrors.kind, LostErrors),
         (NeverAwaited.kind, NeverAwaited),
     )
     return [make(state) for kind, make in makers if kind in wanted]

@@ -11,7 +11,7 @@ from ..state import State
 
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
-    from . import coroutines, locks, loops, semaphores, sites
+    from . import coroutines, errors, gathers, locks, loops, semaphores, sites
 
     if sys.version_info >= (3, 14):
         from . import tasks_loop as tasks
@@ -25,3 +25,6 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
     tasks.install(patches, state)
     if coroutines.KIND in wanted:
         coroutines.install(patches, state)
+    if errors.KIND in wanted:
+        errors.install(patches, state, errors.listener(state))
+        gathers.install(patches, state)

@@ -14,7 +14,7 @@ from .places import bare, below_loop, code_of, own_frames, waiting_place, where
 from .rows import Row
 from .text import age, clean, count_of
 
-_MOST_TASKS, _MOST_FRAMES, _MOST_HOLDS, _MOST_NAMES = 6, 5, 4, 3
+_MOST_TASKS, _MOST_HOLDS, _MOST_NAMES = 6, 4, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Teller:
         """A task as it is shown: for a blocked loop its running frames, else what it holds and waits for."""
         blocked = self.finding.kind == "blocked-loop"
         here = waiting_place(task.stack)
-        if blocked and task.stack:
+        if (blocked or task.error) and task.stack:
             places = below_loop(task.stack)
             here = places[own_frames(places)[-1]]
         rows = rows_of(self.finding.kind, task)
-        if not rows:
-            rows = tuple(_culprit(task.stack) if blocked else (*self._holding(task, here), self._waiting(task, here)))
+        if rows is None:
+            rows = (*self._holding(task, here), self._waiting(task, here))
         coro = clean(bare(task.coro))
         who = f"{self.labels[task.id]} ({coro})" if coro and coro != task.name else self.labels[task.id]
         trace = f"trace {clean(task.trace_id)}" if task.trace_id else ""
@@ -142,20 +142,6 @@ class Teller:
         if self.finding.id:
             yield "id", self.finding.id, ""
         yield "help", clean(self.finding.help), f"(unstuck explain {self.finding.kind})"
-
-
-def _culprit(stack: Sequence[Place]) -> Iterator[Row]:
-    """The program's innermost frames below the loop, and last the frame that blocks, if a library's."""
-    places = below_loop(stack)
-    last, own = len(places) - 1, own_frames(places)
-    if not own:
-        return
-    picked = own[-_MOST_FRAMES:] if own[-1:] == [last] else [*own[1 - _MOST_FRAMES :], last]
-    for before, index in zip([picked[0] - 1, *picked], picked, strict=False):
-        if index - before > 1:
-            yield Row("", f"({count_of(index - before - 1, 'library frame')})")
-        place, final = places[index], index == last
-        yield Row(where(place), code_of(place), "blocks" if final else "", ("the loop",) if final else ())
 
 
 def _distinct(views: Sequence[TaskView] | Sequence[ResourceView]) -> dict[str, str]:
