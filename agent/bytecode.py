@@ -27,11 +27,15 @@ _WITHIN_AWAIT = ("LOAD_CONST", "LOAD_COMMON_CONSTANT", "PUSH_NULL", "SEND", "YIE
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """The handler of a block: ``line`` of its statement, offset ``target``, and whether it is a ``with``."""
+    """The handler of a block: ``line`` of its statement, offset ``target``, and whether it is a ``with``.
+
+    ``is_written`` is False for those that the compiler adds to every coroutine and await.
+    """
 
     line: int
     target: int
     is_with: bool
+    is_written: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,8 @@ def _describe(code: CodeType, target: int) -> Handler:
     instructions = _instructions(code)
     first, second = instructions.get(target), instructions.get(target + _UNIT)
     line = first.positions.lineno if first is not None and first.positions is not None else None
-    return Handler(line or code.co_firstlineno, target, second is not None and second.opname == "WITH_EXCEPT_START")
+    is_with = second is not None and second.opname == "WITH_EXCEPT_START"
+    return Handler(line or code.co_firstlineno, target, is_with, first is not None and first.opname == "PUSH_EXC_INFO")
 
 
 @lru_cache(maxsize=512)

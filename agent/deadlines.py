@@ -16,7 +16,7 @@ from __future__ import annotations
 import gc
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .managers import unfold
@@ -29,7 +29,9 @@ UNKNOWN = math.inf
 _MOST = 20_000
 
 
-def deadlines(tasks: Iterable[Any], reached: Mapping[int, Due]) -> dict[int, Due]:
+def deadlines(
+    tasks: Iterable[Any], reached: Mapping[int, Due], pause: Callable[[], None] | None = None
+) -> dict[int, Due]:
     """The deadline of each task that has one, by id; ``reached`` is what the loop's timers reach."""
     below: dict[int, list[int]] = defaultdict(list)
     found: dict[int, Due] = {}
@@ -39,6 +41,8 @@ def deadlines(tasks: Iterable[Any], reached: Mapping[int, Due]) -> dict[int, Due
         if id(task) in seen:
             continue
         seen.add(id(task))
+        if pause is not None:
+            pause()
         due = own_deadline(task, reached)
         if due is not None:
             found[id(task)] = due
@@ -49,13 +53,13 @@ def deadlines(tasks: Iterable[Any], reached: Mapping[int, Due]) -> dict[int, Due
     return found
 
 
-def ending(tasks: Iterable[Any]) -> list[Any]:
+def ending(tasks: Iterable[Any], pause: Callable[[], None]) -> list[Any]:
     """Those of the tasks whose wait ends by itself, or may do so, by a timer of their own loop."""
     waiting = list(tasks)
     reached: dict[int, Due] = {}
     for loop in {id(task.get_loop()): task.get_loop() for task in waiting}.values():
         reached.update(reach(loop))
-    dues = deadlines(waiting, reached)
+    dues = deadlines(waiting, reached, pause)
     return [task for task in waiting if id(task) in dues]
 
 

@@ -9,20 +9,20 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..bytecode import handlers_around
 from ..stacks import chain
 from .growth import grow
-from .island import GATE, Island
+from .island import Island
 from .reading import read
 from .selftest import trusted
 from .spread import Spread
 
-Moves = Callable[[list[Any]], Iterable[Any]]
-"""Given suspended tasks, those of them whose wait will end by itself."""
+Moves = Callable[[list[Any], Callable[[], None]], Iterable[Any]]
+"""Given suspended tasks, those of them whose wait will end by itself; the function given is called at each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +66,33 @@ def again(proof: Proof, moves: Moves) -> Proof:
 
 
 def _closed_part(island: Island, spread: Spread) -> Island:
-    closed = set(spread.closed())
-    return island.narrowed(
-        number
-        for number, out in enumerate(island.out)
-        if out is not None and not spread.opened[number] and (island.kinds[number] != GATE or number in closed)
-    )
+    """What is not open, with the dicts of its instances."""
+    part = island.narrowed([number for number in island.expanded() if not spread.opened[number]])
+    part.add_dicts()
+    return part
 
 
 def _let_move(island: Island, spread: Spread, moves: Moves) -> None:
     while closed := spread.closed():
-        tasks = {id(island.members[number]): number for number in closed}
-        moving = {tasks[id(task)] for task in moves([island.members[n] for n in closed]) if id(task) in tasks}
+        moving = set(_moving(island, closed, moves))
         moving |= {number for number in spread.unreachable() if _cleans_up(island.members[number])}
         if not moving:
             return
         spread.wake(moving)
 
 
+def _moving(island: Island, closed: list[int], moves: Moves) -> Iterator[int]:
+    for task in moves([island.members[number] for number in closed], island.pause):
+        number = island.number.get(id(task))
+        if number is not None:
+            yield number
+
+
 def _cleans_up(task: Any) -> bool:
     """Whether code of the program's runs when this task is collected: a ``with`` or ``try`` around its wait."""
     return any(
-        handlers_around(link.code, link.lasti)
+        handler.is_written
         for link in chain(task.get_coro())
         if link.module.partition(".")[0] not in ("asyncio", "unstuck")
+        for handler in handlers_around(link.code, link.lasti)
     )

@@ -11,7 +11,8 @@ Laws:
 
 from __future__ import annotations
 
-from .island import GATE, OTHER, Island
+from .island import Island
+from .kinds import DICT, GATE, OTHER
 from .reading import estimate
 from .spread import Spread
 
@@ -29,7 +30,7 @@ def grow(island: Island, guesses: int) -> Spread:
             break
         surplus = estimate(island)
         chosen = [n for n in shore if surplus[n] <= 0 and island.may_expand(n, _SMALL)]
-        chosen = chosen or [n for n in shore if surplus[n] <= 0 and island.may_expand(n)]
+        chosen = chosen or [n for n in shore if surplus[n] <= 0]
         if not chosen:
             chosen = [n for n in shore if surplus[n] <= _FEW_HOLDERS and island.may_expand(n, _SMALL)]
             chosen = sorted(chosen, key=surplus.__getitem__)[:guesses]
@@ -44,17 +45,15 @@ def grow(island: Island, guesses: int) -> Spread:
 
 def _shore(island: Island, spread: Spread) -> list[int]:
     """The members not yet expanded that open waits lead to, nearest first."""
-    todo = [n for n, kind in enumerate(island.kinds) if kind == GATE and island.out[n] is not None and spread.opened[n]]
+    todo = [number for number in island.gates() if spread.opened[number]]
     seen, shore = bytearray(len(island.members)), []
     for number in todo:
         seen[number] = 1
     for number in todo:
-        out = island.out[number]
-        if out is None:
-            if island.kinds[number] == OTHER:
-                shore.append(number)
-            continue
-        for each in out:
+        island.pause()
+        if island.kinds[number] in (OTHER, DICT) and island.may_expand(number):
+            shore.append(number)
+        for each in island.out(number):
             if not seen[each] and island.kinds[each] != GATE:
                 seen[each] = 1
                 todo.append(each)

@@ -4,264 +4,220 @@ Laws:
 - A member is expanded (its references count as coming from within) or not (they count as from outside).
   Either is sound. Expanded at once is what waits are made of: tasks, coroutines, futures, callbacks, cells,
   asyncio's primitives. Other objects are expanded when that can matter (``growth``).
-- Never a member: what the whole program shares or can lead nowhere: modules, classes, globals, loops,
-  contexts, strings and numbers. Never expanded: containers beyond MOST_ITEMS.
-- Strong references are held for the duration of a proof only.
+- Never a member: what the whole program shares or can lead nowhere (``kinds``). Never expanded: containers
+  beyond MOST_ITEMS.
+- Strong references are held for the duration of a proof only. Links are kept in flat lists of numbers: an
+  object for each would make the collector walk the program's whole heap again and again.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import functools
 import gc
-import threading
-import types
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .owned import awaited_by, hidden_dict, owned_by_frame
+from .kinds import DICT, FRAME, FRAME_OBJECT, FUNCTION, GATE, OTHER, ROW, Kinds, is_parked
+from .owned import awaited_by, own_dict, owned_by_frame
 
-IGNORE, GATE, PART, OTHER = range(4)
 MOST_ITEMS = 10_000
 _MOST_MEMBERS = 400_000
-_NOTHING = (
-    str, bytes, bytearray, int, float, complex, type(None), type(Ellipsis), range, memoryview, type, types.ModuleType,
-    types.CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, property, asyncio.AbstractEventLoop,
-    contextvars.Context, contextvars.ContextVar, threading.Thread,
-)  # fmt: skip
-FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
-_PARTS = (
-    *FRAMED, asyncio.Future, types.CellType, types.FunctionType, types.MethodType, types.BuiltinMethodType,
-    types.MethodWrapperType, types.FrameType, types.TracebackType, functools.partial, asyncio.Lock, asyncio.Event,
-    asyncio.Condition, asyncio.Semaphore, asyncio.Barrier, asyncio.Queue, asyncio.TaskGroup, asyncio.Timeout,
-    asyncio.Handle, deque, tuple,
-)  # fmt: skip
-_WRAPPERS = (
-    "FutureIter", "TaskStepMethWrapper", "coroutine_wrapper", "anext_awaitable", "async_generator_asend",
-    "async_generator_athrow",
-)  # fmt: skip
-_CONTAINERS = (dict, list, set, frozenset, tuple, deque)
-_CHUNK = 100
-
-
-class StandIn:
-    """What the self-test uses for a task: a coroutine suspended on ``_fut_waiter``."""
-
-    __slots__ = ("__weakref__", "_fut_waiter", "coro")
-
-    def __init__(self, coro: Any, future: Any) -> None:
-        self.coro, self._fut_waiter = coro, future
-        future.add_done_callback(self.__wakeup)
-
-    def __wakeup(self, _future: Any) -> None: ...
-
-    def done(self) -> bool:
-        """Never."""
-        return False
-
-    def get_coro(self) -> Any:
-        """As a task's."""
-        return self.coro
+_CHUNK = 150
+_CONTAINERS = (dict, list, set, frozenset, tuple)
 
 
 class Island:
-    """Members by number. ``out`` gives the numbers an expanded member refers to, with repetition."""
+    """Members by number, in parallel lists: ``members``, ``kinds``, ``within`` (references from within to each)."""
 
     def __init__(self, breathe: Callable[[], None] | None = None) -> None:
         self.members: list[Any] = []
         self.number: dict[int, int] = {}
         self.kinds: list[int] = []
-        self.out: list[tuple[int, ...] | None] = []
-        self.raw: list[tuple[int, ...]] = []
-        """Ids of all that an expanded member refers to, in the collector's order."""
         self.within: list[int] = []
-        """How many references to each member come from within."""
-        self.views: dict[int, list[int]] = {}
-        """What is reached by a member that is only a view of it: an instance by its dict, a coroutine by its frame."""
+        self.views: dict[int, int] = {}
+        """What is reached by a member that is only a view of it: a coroutine by its frame, an instance by its dict."""
         self.chained: set[int] = set()
         """Coroutines that a task is suspended in: like the task itself they can be held, and no more."""
         self.own: set[int] = set()
         """Members that belong to the agent: nobody reaches anything by them."""
-        self._policy: dict[type, int] = {}
+        self._links: list[int] = []
+        self._first: list[int] = []
+        self._last: list[int] = []
+        self._raw: dict[int, tuple[int, int]] = {}
+        self._raw_ids: list[int] = []
+        self._kind_of = Kinds()
         self._todo: list[int] = []
-        self._breathe, self._count = breathe, 0
+        self._breathe, self._steps = breathe, 0
+
+    # -- growing -----------------------------------------------------------------------------------
 
     def add_tasks(self, tasks: Iterable[Any]) -> None:
         """Enter suspended tasks and expand what is around them."""
         for task in tasks:
             if id(task) not in self.number:
-                self._enter(task)
-                self.drain()
+                self._enter(task, GATE)
+                self._drain()
 
     def add_own(self, things: Iterable[Any]) -> None:
         """Enter objects of the agent's that refer to members."""
         for thing in things:
             if any(id(each) in self.number for each in gc.get_referents(thing)):
-                number = self._enter(thing)
-                if number is not None:
-                    self.own.add(number)
-                    self._expand(number)
-        self.drain()
+                number = self._enter(thing, OTHER)
+                self.own.add(number)
+                self._expand(number)
+        self._drain()
 
     def expand(self, number: int) -> None:
         """Count what a member refers to as coming from within, and so on for the parts it leads to."""
         self._expand(number)
-        self.drain()
+        self._drain()
 
     def may_expand(self, number: int, most: int = MOST_ITEMS) -> bool:
         """Whether a member is yet to be expanded and of no more than ``most`` items."""
         thing = self.members[number]
-        return self.out[number] is None and not (isinstance(thing, _CONTAINERS) and len(thing) > most)
+        return self._first[number] < 0 and not (isinstance(thing, _CONTAINERS) and len(thing) > most)
 
     @property
     def is_full(self) -> bool:
         """Whether the bound on members was reached; what was left out counts as outside."""
         return len(self.members) >= _MOST_MEMBERS
 
-    def narrowed(self, keep: Iterable[int]) -> Island:
-        """The island of these members alone; what they refer to besides is left out."""
-        kept = sorted(keep)
-        renumbered = {old: new for new, old in enumerate(kept)}
-        island = Island()
-        island.members = [self.members[old] for old in kept]
-        island.kinds, island.raw = [self.kinds[old] for old in kept], [self.raw[old] for old in kept]
+    def pause(self) -> None:
+        """Called at each step of a long loop: hands the interpreter back now and then."""
+        self._steps += 1
+        if self._breathe is not None and not self._steps % _CHUNK:
+            self._breathe()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def out(self, number: int) -> list[int]:
+        """The members that an expanded member refers to, with repetition; none when it is not expanded."""
+        return self._links[self._first[number] : self._last[number]] if self._first[number] >= 0 else []
+
+    def expanded(self) -> list[int]:
+        """The expanded members."""
+        return [number for number, first in enumerate(self._first) if first >= 0]
+
+    def is_expanded(self, number: int) -> bool:
+        """Whether its references count as coming from within."""
+        return self._first[number] >= 0
+
+    def gates(self) -> list[int]:
+        """The tasks whose frames are known."""
+        return [n for n, kind in enumerate(self.kinds) if kind == GATE and self._first[n] >= 0]
+
+    def raw(self, number: int) -> list[int]:
+        """Ids of all that an expanded member referred to when it was looked at, in the collector's order."""
+        start, end = self._raw[number]
+        return self._raw_ids[start:end]
+
+    def narrowed(self, keep: list[int]) -> Island:
+        """The island of these expanded members alone; what else they refer to is left out."""
+        island, new_number = Island(self._breathe), [-1] * len(self.members)
+        for new, old in enumerate(keep):
+            new_number[old] = new
+        island.members, island.kinds = [self.members[old] for old in keep], [self.kinds[old] for old in keep]
         island.number = {id(thing): new for new, thing in enumerate(island.members)}
-        island.out = [_renumber(self.out[old], renumbered) for old in kept]
-        island.within = [0] * len(kept)
-        for out in island.out:
-            for each in out or ():
-                island.within[each] += 1
-        island.views = {
-            renumbered[old]: list(_renumber(tuple(views), renumbered) or ())
-            for old, views in self.views.items()
-            if old in renumbered
-        }
-        island.chained = {renumbered[old] for old in self.chained if old in renumbered}
-        island.own = {renumbered[old] for old in self.own if old in renumbered}
-        island.add_dicts()
+        island.within = within = [0] * len(keep)
+        links, first = island._links, island._first
+        for old in keep:
+            first.append(len(links))
+            for each in self._links[self._first[old] : self._last[old]]:
+                new = new_number[each]
+                if new >= 0:
+                    links.append(new)
+                    within[new] += 1
+            self.pause()
+        island._last = [*first[1:], len(links)] if keep else []
+        island._raw, island._raw_ids = (
+            {new: self._raw[old] for new, old in enumerate(keep) if old in self._raw},
+            self._raw_ids,
+        )
+        island.chained = {new_number[old] for old in self.chained if new_number[old] >= 0}
+        island.own = {new_number[old] for old in self.own if new_number[old] >= 0}
+        pairs = ((new_number[view], new_number[owner]) for view, owner in self.views.items())
+        island.views = {view: owner for view, owner in pairs if view >= 0 and owner >= 0}
         return island
 
     def add_dicts(self) -> None:
-        """Enter the dicts that expanded members own without the collector saying so."""
-        for number in [n for n, out in enumerate(self.out) if out is not None]:
-            attributes = hidden_dict(self.members[number])
-            if attributes is None or id(attributes) in self.number:
+        """Make the dicts of instances members, as views of these; the collector does not always list them."""
+        for number in self.expanded():
+            self.pause()
+            attributes = own_dict(self.members[number]) if self.kinds[number] != GATE else None
+            if attributes is None:
                 continue
             self._shrink(number)
             self._expand(number)
             listed = self.number.get(id(attributes))
-            found = self._enter(attributes) if listed is None else listed
-            if found is not None and listed is None:
-                self.within[found] += 1
-                self.views[found] = [number]
-            if found is not None:
-                self._expand(found)
+            if listed is None:
+                listed = self._enter(attributes, DICT)
+                self.within[listed] += 1
+            self.views[listed] = number
+            self._expand(listed)
 
-    def _shrink(self, number: int) -> None:
-        for each in self.out[number] or ():
-            self.within[each] -= 1
-        self.out[number] = None
+    # -- the hot loop ------------------------------------------------------------------------------
 
-    def drain(self) -> None:
-        """Expand the parts met so far."""
+    def _drain(self) -> None:
         while self._todo and not self.is_full:
             self._expand(self._todo.pop())
+            self.pause()
 
     def _expand(self, number: int) -> None:
-        if self.out[number] is not None:
+        if self._first[number] >= 0:
             return
-        thing = self.members[number]
+        thing, kind = self.members[number], self.kinds[number]
         referents = gc.get_referents(thing)
-        self.raw[number] = tuple(map(id, referents))
-        if isinstance(thing, FRAMED):
-            referents = owned_by_frame(thing)
-        self.out[number] = numbers = self._numbers(referents, _globals_of(thing))
-        for each in numbers:
-            self.within[each] += 1
-        self._note_chain(number, thing)
-        self._note_views(number, thing, numbers)
-        self._pause()
+        chained = number in self.chained
+        if not chained:
+            self._note_raw(number, map(id, referents))
+        if kind == FRAME:
+            referents = owned_by_frame(thing, referents)
+        elif kind == FUNCTION:
+            shared = (thing.__globals__, getattr(thing, "__builtins__", None))
+            referents = [each for each in referents if not any(each is one for one in shared)]
+        known, kind_of, within, links = self.number, self._kind_of, self.within, self._links
+        self._first[number] = len(links)
+        for each in referents:
+            its_kind = kind_of[type(each)]
+            if its_kind:
+                found = known.get(id(each))
+                if found is None:
+                    found = self._enter(each, its_kind)
+                links.append(found)
+                within[found] += 1
+                if its_kind == FRAME_OBJECT and kind == FRAME:
+                    self.views[found] = number
+        self._last[number] = len(links)
+        if chained or kind == GATE:
+            self._note_chain(task=None if chained else thing, coroutine=thing)
 
-    def _numbers(self, things: list[Any], cut: tuple[int, ...]) -> tuple[int, ...]:
-        numbers = []
-        for thing in things:
-            found = self.number.get(id(thing))
-            if found is None and id(thing) not in cut:
-                found = self._enter(thing)
-            if found is not None:
-                numbers.append(found)
-        return tuple(numbers)
-
-    def _enter(self, thing: Any) -> int | None:
-        cls = type(thing)
-        policy = self._policy.get(cls)
-        if policy is None:
-            policy = self._policy[cls] = _policy_of(cls)
-        if policy == IGNORE:
-            return None
+    def _enter(self, thing: Any, kind: int) -> int:
         number = self.number[id(thing)] = len(self.members)
         self.members.append(thing)
-        self.kinds.append(policy)
-        self.out.append(None)
-        self.raw.append(())
+        self.kinds.append(kind)
         self.within.append(0)
-        if (policy == PART or (policy == GATE and is_parked(thing))) and self.may_expand(number):
-            self._todo.append(number)
+        self._first.append(-1)
+        self._last.append(-1)
+        if kind >= FRAME_OBJECT:
+            if kind == ROW:
+                if len(thing) <= MOST_ITEMS:
+                    self._todo.append(number)
+            elif kind != GATE or is_parked(thing):
+                self._todo.append(number)
         return number
 
-    def _note_chain(self, number: int, thing: Any) -> None:
-        """The coroutine below a task, and the one below a coroutine in such a chain."""
-        inner = None
-        if self.kinds[number] == GATE:
-            inner = thing.get_coro()
-        elif number in self.chained:
-            inner = _awaited(thing)
-        if inner is not None and id(inner) in self.number:
-            self.chained.add(self.number[id(inner)])
+    def _note_chain(self, task: Any, coroutine: Any) -> None:
+        """Below a task stands its coroutine, below a coroutine what it awaits."""
+        inner = awaited_by(coroutine) if task is None else task.get_coro()
+        number = self.number.get(id(inner))
+        if number is not None and inner is not None:
+            self.chained.add(number)
 
-    def _note_views(self, number: int, thing: Any, numbers: tuple[int, ...]) -> None:
-        if isinstance(thing, _CONTAINERS):
-            return
-        for each in numbers:
-            if type(self.members[each]) in (dict, types.FrameType):
-                self.views.setdefault(each, []).append(number)
+    def _note_raw(self, number: int, ids: Iterable[int]) -> None:
+        start = len(self._raw_ids)
+        self._raw_ids.extend(ids)
+        self._raw[number] = (start, len(self._raw_ids))
 
-    def _pause(self) -> None:
-        self._count += 1
-        if self._breathe is not None and not self._count % _CHUNK:
-            self._breathe()
-
-
-def is_parked(task: Any) -> bool:
-    """Whether a task is suspended on a future that is not done."""
-    future = getattr(task, "_fut_waiter", None)
-    return future is not None and not future.done() and not task.done()
-
-
-def _renumber(numbers: tuple[int, ...] | None, renumbered: dict[int, int]) -> tuple[int, ...] | None:
-    if numbers is None:
-        return None
-    return tuple([renumbered[each] for each in numbers if each in renumbered])
-
-
-def _policy_of(cls: type) -> int:
-    if issubclass(cls, (asyncio.Task, StandIn)):
-        return GATE
-    if issubclass(cls, _NOTHING):
-        return IGNORE
-    return PART if issubclass(cls, _PARTS) or cls.__name__ in _WRAPPERS else OTHER
-
-
-def _globals_of(thing: Any) -> tuple[int, ...]:
-    if isinstance(thing, types.FunctionType):
-        return id(thing.__globals__), id(getattr(thing, "__builtins__", None))
-    return ()
-
-
-def _awaited(thing: Any) -> Any:
-    if isinstance(thing, FRAMED):
-        return awaited_by(thing)
-    driven = [each for each in gc.get_referents(thing) if isinstance(each, FRAMED)]
-    return driven[0] if driven and type(thing).__name__ in _WRAPPERS else None
+    def _shrink(self, number: int) -> None:
+        for each in self.out(number):
+            self.within[each] -= 1
+        self._first[number] = -1

@@ -6,44 +6,50 @@ Laws:
   collector lists all the same. The compiler borrows within one basic block only (``optimize_load_fast`` in
   CPython's Python/flowgraph.c), and the loop of an ``await`` begins a new one; a plain ``yield`` does not. So a
   frame that stands at a plain ``yield`` counts each object once.
-- 3.13+: an instance with inline values does not list its dict, whose holder reaches those values all the same
-  (``hidden_dict``).
+- Who holds the dict of an instance reaches its attributes, wherever these are kept: since 3.13 an instance
+  with inline values does not even list its dict.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-from types import AsyncGeneratorType, CoroutineType, GetSetDescriptorType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, GetSetDescriptorType
 from typing import Any
 
 _BORROWS = sys.version_info >= (3, 14)
-_HIDES = sys.version_info >= (3, 13)
-_INLINE_VALUES = 1 << 2  # Py_TPFLAGS_INLINE_VALUES, since 3.13
+_MANAGED_DICT = 1 << 4  # Py_TPFLAGS_MANAGED_DICT, since 3.11
 
 
 def awaited_by(frame_owner: Any) -> Any:
-    """What a suspended coroutine, generator or async generator delegates to; None at a plain ``yield``."""
+    """What a suspended coroutine, generator, async generator or a wrapper of one delegates to; None at a ``yield``."""
     if isinstance(frame_owner, CoroutineType):
         return frame_owner.cr_await
-    return frame_owner.ag_await if isinstance(frame_owner, AsyncGeneratorType) else frame_owner.gi_yieldfrom
+    if isinstance(frame_owner, GeneratorType):
+        return frame_owner.gi_yieldfrom
+    if isinstance(frame_owner, AsyncGeneratorType):
+        return frame_owner.ag_await
+    return next((each for each in gc.get_referents(frame_owner) if _has_frame(each)), None)
 
 
-def owned_by_frame(frame_owner: Any) -> list[Any]:
-    """The references that a suspended coroutine, generator or async generator owns."""
-    referents = gc.get_referents(frame_owner)
+def owned_by_frame(frame_owner: Any, referents: list[Any]) -> list[Any]:
+    """Of the referents of a suspended coroutine, generator or async generator those that it owns."""
     if _BORROWS and awaited_by(frame_owner) is None:
         return list({id(each): each for each in referents}.values())
     return referents
 
 
-def hidden_dict(thing: Any) -> Any:
-    """The dict of an instance whose attributes are kept inline, where the collector does not list it, or None."""
+def own_dict(thing: Any) -> Any:
+    """The dict of an instance, or None where there is none; the class's own ``__dict__`` properties are not run."""
     cls = type(thing)
-    if not _HIDES or not cls.__flags__ & _INLINE_VALUES:
+    if not cls.__flags__ & _MANAGED_DICT:
         return None
     for base in cls.__mro__:
         found = vars(base).get("__dict__")
         if found is not None:
             return object.__getattribute__(thing, "__dict__") if isinstance(found, GetSetDescriptorType) else None
     return None
+
+
+def _has_frame(thing: Any) -> bool:
+    return isinstance(thing, CoroutineType | GeneratorType | AsyncGeneratorType)

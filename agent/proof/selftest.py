@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .growth import grow
-from .island import Island, StandIn
+from .island import Island
+from .kinds import StandIn
 from .reading import read
 from .spread import Spread
 

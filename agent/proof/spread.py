@@ -14,7 +14,8 @@ import types
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .island import GATE, Island
+from .island import Island
+from .kinds import DICT, GATE
 
 _WAKING = ("task_wakeup", "__wakeup", "__step", "_Task__wakeup", "_Task__step")
 
@@ -31,12 +32,7 @@ class Spread:
 
     def closed(self) -> list[int]:
         """The gates that nobody can wake."""
-        island = self.island
-        return [
-            number
-            for number, kind in enumerate(island.kinds)
-            if kind == GATE and island.out[number] is not None and not self.opened[number]
-        ]
+        return [number for number in self.island.gates() if not self.opened[number]]
 
     def wake(self, gates: Iterable[int]) -> None:
         """These move after all: open what that leads to."""
@@ -51,9 +47,11 @@ class Spread:
         while todo:
             number = todo.pop()
             if not reached[number]:
+                island.pause()
                 reached[number] = 1
-                todo += island.out[number] or ()
-                todo += island.views.get(number, ())
+                todo += island.out(number)
+                if number in island.views:
+                    todo.append(island.views[number])
         return [number for number in self.closed() if not reached[number]]
 
     def _start(self) -> None:
@@ -71,9 +69,10 @@ class Spread:
         kinds, chained, opened = island.kinds, island.chained, self.opened
         while todo:
             number = todo.pop()
+            island.pause()
             inward = kinds[number] == GATE or number in chained
             wakes = not inward and _wakes(island.members[number])
-            for each in island.out[number] or ():
+            for each in island.out(number):
                 if opened[each]:
                     continue
                 if kinds[each] == GATE:
@@ -82,16 +81,16 @@ class Spread:
                         self._open(each)
                 elif inward or each not in chained:
                     self._open(each)
-            for each in island.views.get(number, ()):
-                if kinds[each] != GATE:
-                    self._open(each)
+            seen = island.views.get(number)
+            if seen is not None:
+                self._open(seen)
 
     def _touch(self, number: int) -> None:
         if self.touched[number]:
             return
         self.touched[number] = 1
-        for each in self.island.out[number] or ():
-            if type(self.island.members[each]) is dict:
+        for each in self.island.out(number):
+            if self.island.kinds[each] == DICT:
                 self._open(each)
 
     def _open(self, number: int) -> None:

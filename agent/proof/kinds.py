@@ -1,0 +1,85 @@
+"""What kind of member an object makes.
+
+Laws:
+- IGNORE is no member: what the whole program shares (modules, classes, loops, contexts, threads) counts as
+  outside, what can lead nowhere (strings, numbers, code) does not matter.
+- From FRAME_OBJECT on members are expanded at once: they are what waits are made of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+import types
+from collections import deque
+from typing import Any
+
+IGNORE, OTHER, DICT, FRAME_OBJECT, PART, ROW, FUNCTION, FRAME, GATE = range(9)
+_NOTHING = (
+    str, bytes, bytearray, int, float, complex, type(None), type(Ellipsis), range, memoryview, type, types.ModuleType,
+    types.CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, property, asyncio.AbstractEventLoop,
+    contextvars.Context, contextvars.ContextVar, threading.Thread,
+)  # fmt: skip
+FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_PARTS = (
+    asyncio.Future, types.CellType, types.MethodType, types.BuiltinMethodType, types.MethodWrapperType,
+    types.TracebackType, functools.partial, asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore,
+    asyncio.Barrier, asyncio.Queue, asyncio.TaskGroup, asyncio.Timeout, asyncio.Handle,
+)  # fmt: skip
+_WRAPPERS = (
+    "FutureIter", "TaskStepMethWrapper", "coroutine_wrapper", "anext_awaitable", "async_generator_asend",
+    "async_generator_athrow",
+)  # fmt: skip
+
+
+class StandIn:
+    """What the self-test uses for a task: a coroutine suspended on ``_fut_waiter``."""
+
+    __slots__ = ("__weakref__", "_fut_waiter", "coro")
+
+    def __init__(self, coro: Any, future: Any) -> None:
+        self.coro, self._fut_waiter = coro, future
+        future.add_done_callback(self.__wakeup)
+
+    def __wakeup(self, _future: Any) -> None: ...
+
+    def done(self) -> bool:
+        """Never."""
+        return False
+
+    def get_coro(self) -> Any:
+        """As a task's."""
+        return self.coro
+
+
+class Kinds(dict[type, int]):
+    """The kind by class, found out once."""
+
+    def __missing__(self, cls: type) -> int:
+        self[cls] = kind = _kind_of(cls)
+        return kind
+
+
+def is_parked(task: Any) -> bool:
+    """Whether a task is suspended on a future that is not done."""
+    future = getattr(task, "_fut_waiter", None)
+    return future is not None and not future.done() and not task.done()
+
+
+_EXACT = {dict: DICT, tuple: ROW, types.FrameType: FRAME_OBJECT, types.FunctionType: FUNCTION}
+
+
+def _kind_of(cls: type) -> int:
+    if cls in _EXACT:
+        return _EXACT[cls]
+    if issubclass(cls, (asyncio.Task, StandIn)):
+        return GATE
+    if issubclass(cls, FRAMED):
+        return FRAME
+    if issubclass(cls, deque):
+        return ROW
+    if issubclass(cls, _NOTHING):
+        return IGNORE
+    return PART if issubclass(cls, _PARTS) or cls.__name__ in _WRAPPERS else OTHER

@@ -1,0 +1,351 @@
+"""Nobody is proven stuck as long as anything whatsoever can still reach what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import contextvars
+import ctypes
+import functools
+import gc
+import queue
+import signal
+import socket
+import threading
+import types
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from unstuck.agent.proof import trusted
+
+from . import harness
+
+Holder = Callable[[asyncio.Event], Callable[[], None]]
+"""Keeps an event somewhere, and nowhere else; what it returns lets go of it."""
+
+HOLDERS: list[Holder] = []
+kept: dict[str, Any] = {}
+variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable")
+
+
+def holder(function: Holder) -> Holder:
+    HOLDERS.append(function)
+    return function
+
+
+def keep(thing: Any) -> Callable[[], None]:
+    kept["thing"] = thing
+    return kept.clear
+
+
+@holder
+def a_global(event: asyncio.Event) -> Callable[[], None]:
+    return keep(event)
+
+
+@holder
+def a_thread(event: asyncio.Event) -> Callable[[], None]:
+    go_on = threading.Event()
+
+    def wait(event: asyncio.Event) -> None:
+        go_on.wait()
+
+    thread = threading.Thread(target=wait, args=(event,))
+    thread.start()
+    return lambda: (go_on.set(), thread.join())[0]
+
+
+@holder
+def a_thread_local(event: asyncio.Event) -> Callable[[], None]:
+    local = threading.local()
+    local.event = event
+    return keep(local)
+
+
+@holder
+def ctypes_py_object(event: asyncio.Event) -> Callable[[], None]:
+    return keep(ctypes.py_object(event))
+
+
+@holder
+def a_c_call_in_progress(event: asyncio.Event) -> Callable[[], None]:
+    things: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    thread = threading.Thread(target=functools.partial(things.get), args=())
+    thread.start()
+    box = functools.partial(things.put, event)
+    kept["box"] = box
+    return lambda: (box(), thread.join(), kept.clear())[0]
+
+
+@holder
+def an_iterator_in_c(event: asyncio.Event) -> Callable[[], None]:
+    return keep(map(len, [event]))  # type: ignore[list-item]
+
+
+@holder
+def a_bound_method(event: asyncio.Event) -> Callable[[], None]:
+    return keep(event.set)
+
+
+@holder
+def its_dict(event: asyncio.Event) -> Callable[[], None]:
+    return keep(vars(event))
+
+
+@holder
+def its_waiters(event: asyncio.Event) -> Callable[[], None]:
+    return keep(event._waiters)  # type: ignore[attr-defined]
+
+
+@holder
+def a_weak_reference(event: asyncio.Event) -> Callable[[], None]:
+    return keep(weakref.ref(event))
+
+
+@holder
+def a_weak_value(event: asyncio.Event) -> Callable[[], None]:
+    return keep(weakref.WeakValueDictionary(event=event))
+
+
+@holder
+def a_weak_method(event: asyncio.Event) -> Callable[[], None]:
+    return keep(weakref.WeakMethod(event.set))
+
+
+@holder
+def a_finalizer(event: asyncio.Event) -> Callable[[], None]:
+    box = types.SimpleNamespace()
+
+    class Box:
+        pass
+
+    box = Box()
+    weakref.finalize(box, event.set).atexit = False
+    return keep(box)
+
+
+@holder
+def a_del_method(event: asyncio.Event) -> Callable[[], None]:
+    class Last:
+        def __init__(self, event: asyncio.Event) -> None:
+            self.event = event
+
+        def __del__(self) -> None:
+            self.event.set()
+
+    return keep(Last(event))
+
+
+@holder
+def garbage_with_a_del_method(event: asyncio.Event) -> Callable[[], None]:
+    class Last:
+        def __init__(self, event: asyncio.Event) -> None:
+            self.event, self.me = event, self
+
+        def __del__(self) -> None:
+            self.event.set()
+
+    gc.disable()
+    Last(event)
+    return lambda: (gc.enable(), gc.collect())[0]
+
+
+@holder
+def a_generator(event: asyncio.Event) -> Callable[[], None]:
+    def hold(event: asyncio.Event) -> Iterator[None]:
+        yield
+        event.set()
+
+    generator = hold(event)
+    next(generator)
+    return keep(generator)
+
+
+@holder
+def a_generator_not_yet_begun(event: asyncio.Event) -> Callable[[], None]:
+    return keep(iter([event]) if False else (each for each in (event,)))
+
+
+@holder
+def a_traceback(event: asyncio.Event) -> Callable[[], None]:
+    def fail(event: asyncio.Event) -> None:
+        raise ValueError
+
+    try:
+        fail(event)
+    except ValueError as error:
+        error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+        return keep(error)
+    raise AssertionError
+
+
+@holder
+def a_closure(event: asyncio.Event) -> Callable[[], None]:
+    return keep(lambda: event.set())
+
+
+@holder
+def a_default_argument(event: asyncio.Event) -> Callable[[], None]:
+    def later(event: asyncio.Event = event) -> None:
+        event.set()
+
+    return keep(later)
+
+
+@holder
+def a_cache(event: asyncio.Event) -> Callable[[], None]:
+    @functools.cache
+    def remember(key: Any) -> Any:
+        return key
+
+    remember(event)
+    return keep(remember)
+
+
+@holder
+def a_class(event: asyncio.Event) -> Callable[[], None]:
+    class Shared:
+        ready = event
+
+    kept["class"] = Shared
+    return lambda: (delattr(Shared, "ready"), kept.clear())[0]
+
+
+@holder
+def a_context(event: asyncio.Event) -> Callable[[], None]:
+    context = contextvars.copy_context()
+    context.run(variable.set, event)
+    return keep(context)
+
+
+@holder
+def an_exit_handler(event: asyncio.Event) -> Callable[[], None]:
+    function = event.set
+    atexit.register(function)
+    return functools.partial(atexit.unregister, function)
+
+
+@holder
+def a_signal_handler(event: asyncio.Event) -> Callable[[], None]:
+    before = signal.signal(signal.SIGUSR1, lambda *_: event.set())
+    return lambda: signal.signal(signal.SIGUSR1, before) and None
+
+
+@holder
+def a_loops_signal_handler(event: asyncio.Event) -> Callable[[], None]:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR2, event.set)
+    return lambda: loop.remove_signal_handler(signal.SIGUSR2) and None
+
+
+@holder
+def a_reader(event: asyncio.Event) -> Callable[[], None]:
+    ours, theirs = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(ours, event.set)
+    return lambda: (loop.remove_reader(ours), ours.close(), theirs.close())[1]
+
+
+@holder
+def a_timer(event: asyncio.Event) -> Callable[[], None]:
+    return asyncio.get_running_loop().call_later(3600, event.set).cancel
+
+
+@holder
+def an_executor(event: asyncio.Event) -> Callable[[], None]:
+    go_on, pool = threading.Event(), concurrent.futures.ThreadPoolExecutor(1)
+
+    def job(event: asyncio.Event) -> None:
+        go_on.wait()
+
+    pool.submit(job, event)
+    pool.submit(job, event)
+    return lambda: (go_on.set(), pool.shutdown())[1]
+
+
+@holder
+def a_sleeping_task(event: asyncio.Event) -> Callable[[], None]:
+    async def later(event: asyncio.Event) -> None:
+        await asyncio.sleep(3600)
+        event.set()
+
+    task = asyncio.create_task(later(event))
+    return lambda: task.cancel() and None
+
+
+@holder
+def a_coroutine_not_yet_begun(event: asyncio.Event) -> Callable[[], None]:
+    async def later(event: asyncio.Event) -> None:
+        event.set()
+
+    coroutine = later(event)
+    kept["coroutine"] = coroutine
+    return lambda: (coroutine.close(), kept.clear())[0]
+
+
+@holder
+def an_async_generator(event: asyncio.Event) -> Callable[[], None]:
+    async def hold(event: asyncio.Event) -> AsyncIterator[None]:
+        yield
+        event.set()
+
+    generator = hold(event)
+    step = generator.asend(None)
+    with contextlib.suppress(StopIteration):
+        step.send(None)
+    return keep(generator)
+
+
+@holder
+def a_task_that_others_hold(event: asyncio.Event) -> Callable[[], None]:
+    """What is attached to a task can be reached by whoever has the task."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.event = event  # type: ignore[attr-defined]
+    return lambda: delattr(task, "event")
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _begin(hold: Holder) -> tuple[asyncio.Task[None], Callable[[], None]]:
+    event = asyncio.Event()
+    task = asyncio.create_task(_wait(event), name="waiter")
+    await asyncio.sleep(0)
+    return task, hold(event)
+
+
+@pytest.mark.parametrize("hold", HOLDERS, ids=lambda each: each.__name__)
+def test_when_something_still_holds_it(hold: Holder) -> None:
+    """Silent as long as it is held; let go of without being set, it is proven; what is set is not mentioned."""
+
+    async def program(ear: harness.Ear) -> tuple[bool, bool]:
+        task, let_go = await _begin(hold)
+        await asyncio.sleep(8 * harness.TICK)
+        early = bool(ear.opened())
+        let_go()
+        del let_go
+        for _ in range(200):
+            await asyncio.sleep(harness.TICK)
+            if task.done() or ear.opened("stuck"):
+                break
+        woken = task.done()
+        task.cancel()
+        return early, woken or bool(ear.opened("stuck"))
+
+    with harness.agent(stuck_after=30.0, detect=frozenset({"stuck"})) as ear:
+        early, late = asyncio.run(program(ear))
+    assert not early
+    assert late
+    assert ear.named("retracted") == []
+
+
+def test_when_this_interpreter_is_tested() -> None:
+    """The self-test holds wherever the suite runs."""
+    assert trusted()
