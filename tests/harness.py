@@ -71,7 +71,7 @@ def run_until_found(program: Program, ear: Ear, kind: str, patience: float = 5.0
         while not ear.opened(kind) and not task.done() and time.monotonic() < deadline:
             await asyncio.sleep(TICK / 2)
         await asyncio.sleep(linger)
-        await _break_circles(ear)
+        await break_circles(ear)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for each in others:
             each.cancel()
@@ -81,7 +81,7 @@ def run_until_found(program: Program, ear: Ear, kind: str, patience: float = 5.0
     return ear.opened(kind)
 
 
-async def _break_circles(ear: Ear) -> None:
+async def break_circles(ear: Ear) -> None:
     """Task.cancel() in a circle of awaits ends in a RecursionError: wake the circle's tasks one by one."""
     circles = [finding for finding in ear.opened("deadlock") if not finding.resources]
     ids = {task.id for finding in circles for task in finding.core}
