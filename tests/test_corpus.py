@@ -7,17 +7,16 @@ import os
 import pytest
 
 from .corpus import Case, cases, run
-from .corpus.pending import BRIEF, reason
+from .corpus.pending import BRIEF, TWINS, reason
 
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 
 
-def buggy_case(case: Case) -> object:
-    why = reason(case)
+def expected(case: Case, why: str) -> object:
     return pytest.param(case, marks=[pytest.mark.xfail(reason=why)] if why else [], id=case.name)
 
 
-@pytest.mark.parametrize("case", [buggy_case(case) for case in cases() if case.kinds])
+@pytest.mark.parametrize("case", [expected(case, reason(case)) for case in cases() if case.kinds])
 def test_when_a_program_has_a_bug(case: Case) -> None:
     """The right kind and verdict, the core tasks with their lines; nothing else proven, nothing retracted."""
     outcome = run.run_buggy(case, BRIEF if reason(case) else run.PATIENCE)
@@ -26,7 +25,7 @@ def test_when_a_program_has_a_bug(case: Case) -> None:
     assert (run.FOUND, outcome.detail) == (outcome.state, outcome.detail)
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", [expected(case, TWINS.get(case.name, "")) for case in cases()])
 def test_when_the_bug_is_mended(case: Case) -> None:
     """Not a word, in many runs."""
     outcome = run.run_twin(case, RUNS)

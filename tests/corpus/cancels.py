@@ -31,7 +31,7 @@ async def retry_loop_swallows_the_cancellation(fixed: bool) -> None:
     await asyncio.wait([polling])
 
 
-@buggy("ignored-cancel", "consume-events", verdict="suspected|proven")
+@buggy("ignored-cancel", "consume-events", verdict="suspected|proven", also=("stuck",))
 async def shutdown_hangs_on_a_worker_that_logs_and_goes_on(fixed: bool) -> None:
     events: asyncio.Queue[int] = asyncio.Queue()
     errors: list[BaseException] = []

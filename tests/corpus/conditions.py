@@ -91,13 +91,13 @@ async def barrier_with_a_missing_party(fixed: bool) -> None:
             group.create_task(phase(number), name=f"phase-{number}")
 
 
-@buggy("stuck|deadlock", "wait-upload", "confirm-upload")
+@buggy("stuck|deadlock", "wait-upload", maybe=("confirm-upload",))
 async def event_awaited_with_the_condition_held(fixed: bool) -> None:
     """Who holds the condition waits for an event that only the next holder sets."""
     state, confirmed = asyncio.Condition(), asyncio.Event()
 
     async def wait() -> None:
-        async with state:  # <- wait-upload-hold
+        async with state:
             if not fixed:
                 await confirmed.wait()  # <- wait-upload
         await confirmed.wait()

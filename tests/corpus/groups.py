@@ -257,7 +257,8 @@ def tasks_of(*coroutines: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
 
 @healthy
 async def group_that_its_failing_child_ends(fixed: bool) -> None:
-    """The body and one child wait for what never comes; another child fails, and that ends all."""
+    """The body waits for what never comes; a child fails, which cancels the body."""
+    stop = asyncio.Event()
 
     async def fail() -> None:
         await slow_io()
@@ -265,15 +266,35 @@ async def group_that_its_failing_child_ends(fixed: bool) -> None:
 
     with contextlib.suppress(ExceptionGroup):
         async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.Event().wait())
             group.create_task(fail())
-            await asyncio.Event().wait()
+            await stop.wait()
+
+
+@healthy
+async def siblings_of_a_child_that_fails(fixed: bool) -> None:
+    """Two children wait for what the body would say, if it had not left already; the third one fails."""
+    stop = asyncio.Event()
+
+    async def fail() -> None:
+        await slow_io()
+        raise OSError("gone")
+
+    async def serve() -> None:
+        async with contextlib.AsyncExitStack():
+            await stop.wait()
+
+    with contextlib.suppress(ExceptionGroup):
+        async with asyncio.TaskGroup() as group:
+            for each in (serve(), fail(), serve()):
+                group.create_task(each)
+            await io()
 
 
 @healthy
 async def race_that_a_timer_wins(fixed: bool) -> None:
     """One of two waits has no end, the other is a timer, and the loser is cancelled."""
-    _, pending = await asyncio.wait(tasks_of(asyncio.Event().wait(), slow_io()), return_when=asyncio.FIRST_COMPLETED)
+    stop = asyncio.Event()
+    _, pending = await asyncio.wait(tasks_of(stop.wait(), slow_io()), return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
 

@@ -65,9 +65,9 @@ async def server_serves_for_ever(fixed: bool) -> None:
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while line := await reader.readline():
-        writer.write(line)
-    writer.close()
+    with contextlib.closing(writer):
+        while line := await reader.readline():
+            writer.write(line)
 
 
 async def heartbeat() -> None:
@@ -81,8 +81,11 @@ async def connection_idles(fixed: bool) -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        with contextlib.closing(writer):
+        try:
             await reader.readline()
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
 
 @parked
@@ -107,8 +110,8 @@ class Service:
         self.jobs: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.jobs.put_nowait(await reader.readline())
-        writer.close()
+        with contextlib.closing(writer):
+            self.jobs.put_nowait(await reader.readline())
 
     async def work(self) -> None:
         while True:

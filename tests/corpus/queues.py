@@ -212,16 +212,15 @@ async def two_stages_feed_each_other(fixed: bool) -> None:
     back: asyncio.Queue[int] = asyncio.Queue(maxsize=8 if fixed else 1)
 
     async def encode() -> None:
-        for frame in range(4):
+        for frame in range(8):
             await forward.put(frame)  # <- encode
-            await forward.put(-frame)  # <- encode-again
         for _ in range(8):
             await back.get()
 
     async def mux() -> None:
         for _ in range(8):
             frame = await forward.get()
-            await slow_io() if frame == 0 else await asyncio.sleep(0)
+            await io() if frame else await slow_io()
             await back.put(frame)  # <- mux
 
     stages = (("encode", encode()), ("mux", mux()))
