@@ -8,13 +8,16 @@ READY  := $(VENV)/.ready
 RUNNER ?= pytest
 ARGS   ?=
 
-.PHONY: demo test lint bench conformance clean
+.PHONY: demo test fuzz lint bench conformance clean
 
 demo: $(READY)  ## a deadlock, found while it happens
 	UNSTUCK=1 $(PY) examples/bank_transfer.py
 
 test: $(READY)  ## RUNNER="coverage run -m pytest" measures coverage, ARGS goes to pytest
 	$(PY) -m $(RUNNER) $(ARGS)
+
+fuzz: $(READY)  ## random programs until interrupted, or FUZZ=N of them; SEED=N begins there
+	$(PY) -m tests.fuzz $(if $(FUZZ),--programs $(FUZZ)) $(if $(SEED),--seed $(SEED))
 
 lint: $(READY)
 	$(PY) -m ruff check .

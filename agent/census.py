@@ -143,8 +143,9 @@ class Taker:
 
     def _find_queues(self, queues: dict[int, Queue]) -> None:
         for chunk in _chunks(list(self.state.blocked.items())):
-            for key, (resource, since) in chunk:
-                if id(resource) not in queues:  # entered in the order of time: the first is the longest waiter
+            for key, (known, since) in chunk:
+                resource = known()
+                if resource is not None and id(resource) not in queues:  # entered in the order of time: the first is the longest waiter
                     queues[id(resource)] = Queue(resource, key, since, holder_ids(resource))
 
 

@@ -4,10 +4,13 @@ Laws:
 - The loop is asked only to confirm a conclusion; an idle loop is never woken for a look around.
 - The step is bounded, catches everything, and leaves nothing behind in the loop.
 - A loop that does not answer in time (it is blocked, closed, or not running) has confirmed nothing.
+- Asked from the loop's own thread, between two tasks' steps, it answers at once; asked by one of its own
+  tasks (``uninstall()`` in a coroutine) it cannot, for that task would wait for itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -45,6 +48,8 @@ def confirm(loop: Any, roots: Iterable[Any], state: State) -> Judgement | None:
 
 def in_loop(loop: Any, step: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """Run ``step`` as one callback of ``loop`` and return its answer, or None when it failed or came late."""
+    if asyncio._get_running_loop() is loop:
+        return step() if asyncio.current_task(loop) is None else None
     answer: list[Any] = []
     ready = threading.Lock()
     ready.acquire()

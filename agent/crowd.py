@@ -25,7 +25,8 @@ def behind(core: list[Any], state: State) -> list[Any]:
     """The tasks behind these core tasks, nearest first."""
     queues: dict[int, list[int]] = defaultdict(list)
     held: dict[int, list[int]] = defaultdict(list)
-    for key, (resource, _since) in list(state.blocked.items()):
+    for key, (known, _since) in list(state.blocked.items()):
+        resource = known()
         if id(resource) not in queues:
             for holder in holder_ids(resource):
                 held[holder].append(id(resource))

@@ -22,7 +22,7 @@ from typing import Any
 from .managers import unfold
 from .stacks import chain_of
 from .timers import Due, earlier, reach
-from .waits.joiners import cancellers
+from .waits.joiners import cancellers, is_let_go
 from .waits.reading import wait_of
 
 UNKNOWN = math.inf
@@ -82,7 +82,7 @@ def own_deadline(task: Any, reached: Mapping[int, Due]) -> Due | None:
     due = earlier(reached.get(id(task)), reached.get(id(task._fut_waiter)))
     if wait.due is not None:
         due = earlier(due, Due(wait.due, True))
-    if not chain.complete:
+    if not chain.complete or is_let_go(task):
         due = earlier(due, Due(UNKNOWN, False))
     for link in chain.links:
         entered = link.entered()

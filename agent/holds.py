@@ -152,7 +152,7 @@ def waiters_that_release(resource: Any, state: State) -> Iterator[Any]:
     Such a waiter, once its wait ends in a timeout, gives away what somebody else holds.
     """
     for key, (wanted, _since) in list(state.blocked.items())[:_MOST_WAITERS]:
-        if wanted is resource:
+        if wanted() is resource:
             task = state.task_by_id(key)
             if task is not None and any(_may_release(link, resource) for link in chain(task.get_coro())):
                 yield task

@@ -52,8 +52,8 @@ class State:
         """False once the agent is switched off: a hook that was under way then notes nothing more."""
         self.records: set[Any] = set()
         """Weak references to living tasks: TaskRecords, and plain ones of tasks nobody has looked at yet."""
-        self.blocked: dict[int, tuple[Any, float]] = {}
-        """Task id to the lock or semaphore whose acquire() it is suspended in, and since when (monotonic)."""
+        self.blocked: dict[int, tuple[weakref.ref[Any], float]] = {}
+        """Task id to the lock or semaphore (weakly: its waiters' tasks hang on it) whose acquire() it is suspended in, and since when (monotonic)."""
         self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self.inherited: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         """Loops that were the parent's before a fork: never to be touched here, their pipes are shared."""

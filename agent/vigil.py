@@ -4,7 +4,8 @@ Laws:
 - Begun in the loop's own thread, where the tasks hold still. Weak references only.
 - Each task is watched together with the very future it was suspended on, and tells by a done-callback how
   it ended, for it may be gone before anybody looks.
-- Whoever was cancelled, or went down with its loop, did not move by itself: that closes a finding. Whoever
+- Whoever was cancelled, was collected because nobody referred to it, or went down with its loop, did not move
+  by itself: that closes a finding. Whoever
   went on without that proves the finding wrong: it is retracted.
 """
 
@@ -31,7 +32,7 @@ class Member:
     """One watched task."""
 
     def __init__(self, task: Any) -> None:
-        self.task: weakref.ref[Any] = weakref.ref(task)
+        self.task: weakref.ref[Any] = weakref.ref(task, self._gone)
         future = task._fut_waiter
         self.future: OwnReference | None = OwnReference(future) if isinstance(future, asyncio.Future) else None
         self.cancels = task.cancelling()
@@ -57,7 +58,12 @@ class Member:
             task.remove_done_callback(self._done)
 
     def _done(self, task: Any) -> None:
-        self.end = Outcome.ENDED if task.cancelled() or task.cancelling() > self.cancels else Outcome.MOVED
+        if self.end is None:
+            self.end = Outcome.ENDED if task.cancelled() or task.cancelling() > self.cancels else Outcome.MOVED
+
+    def _gone(self, _ref: Any) -> None:
+        """Collected: closing a task's coroutine may wake another that is being collected, and even end it."""
+        self.end = self.end or Outcome.ENDED
 
 
 class Vigil:

@@ -10,6 +10,7 @@ hold are judged there.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from time import monotonic
 from typing import Any
 
@@ -35,7 +36,7 @@ class Gate:
         """Note that ``task`` is about to suspend on ``resource``; return its key for ``unblock``."""
         key = id(task)
         blocked = self.blocked
-        blocked[key] = (resource, monotonic())
+        blocked[key] = (weakref.ref(resource), monotonic())
         note = getattr(resource, "_locked", None)
         if type(note) is int and note not in blocked:  # the usual case: the holder can move
             return key
@@ -50,7 +51,7 @@ class Gate:
             wait = blocked.get(todo.pop())
             if wait is None:
                 return False
-            holders = holder_ids(wait[0])
+            holders = holder_ids(wait[0]())
             if not holders or len(seen) > _MOST_HOPS:
                 return False
             for holder in holders:

@@ -43,6 +43,15 @@ def _tasks_beyond(future: Any, step: Callable[[Any], Any]) -> Iterator[Any]:
                 todo.append(found)
 
 
+def is_let_go(future: Any) -> bool:
+    """Whether a ``wait_for`` of 3.11 over this future has been woken by its timer and is about to cancel it.
+
+    The way from the future to that task ends at a waiter which is done and has forgotten whom it wakes.
+    """
+    waiters = [_behind(callback, False) for callback in callbacks(future) if isinstance(callback, functools.partial)]
+    return any(waiter is not None and waiter.done() for waiter in waiters)
+
+
 def parent_of(task: Any, state: State) -> Any:
     """The living task that created this one, or None; for a gather's child, the task that awaits the gather."""
     record = state.record_of(task)

@@ -1,0 +1,169 @@
+"""The agent, driven by hand, and what it claims held against what happens.
+
+Laws:
+- The agent is the real one but for its thread: ``look`` does what the watcher does in one turn.
+- Whatever the kind, a ``proven`` finding claims that each of its core tasks stays suspended on the very
+  future it is suspended on now.
+- Claims refer to tasks and futures weakly; a task that is gone has not moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from unstuck.agent import api, census, watchdog
+from unstuck.agent.config import KINDS, Settings
+from unstuck.agent.findings import PROVEN, SUSPECTED, Event
+from unstuck.agent.views import task_id
+
+from .excuses import Log, watch_groups
+
+_QUIET = {"blocked-loop"}
+FACTS = {"never-awaited", "lost-error", "orphan-task", "task-leak"}
+"""Kinds that tell what has happened, not that something never will."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A task of a proven core, and where it was."""
+
+    task: weakref.ref[Any]
+    future: weakref.ref[Any] | None
+
+    @classmethod
+    def of(cls, task: Any) -> Member:
+        future = task._fut_waiter
+        return cls(weakref.ref(task), weakref.ref(future) if isinstance(future, asyncio.Future) else None)
+
+    def moved(self) -> bool:
+        task = self.task()
+        if task is None or self.future is None:
+            return task is not None
+        future = self.future()
+        return future is None or future.done() or task._fut_waiter is not future
+
+
+@dataclasses.dataclass
+class Claim:
+    """A proven finding."""
+
+    finding: Any
+    when: int
+    core: tuple[Member, ...]
+
+    def moved(self) -> bool:
+        return any(member.moved() for member in self.core)
+
+    def tells(self) -> str:
+        """The claim in one line, places by their lines in the program's source."""
+        parts = []
+        for task in self.finding.core:
+            lines = [place.line for place in task.stack if place.file == FILE]
+            parts.append(f"{task.coro} at lines {lines}, waits for {task.waits_for}")
+        return f"{self.finding.kind} in round {self.when}: " + "; ".join(parts)
+
+
+FILE = "fuzzed_program.py"
+
+
+class Watch:
+    """Listens to the agent during one program."""
+
+    name = "fuzz"
+
+    def attach(self, agent: Any) -> None:
+        """This is the agent to listen to."""
+        self.agent = agent
+        self.begin(lambda: 0, None)
+
+    def begin(self, rounds: Callable[[], int], loop: Any) -> None:
+        """Forget the last program."""
+        self.agent.pipeline.forget()
+        self.rounds, self.loop, self.log = rounds, loop, Log(rounds)
+        self.claims, self.failures = list[Claim](), list[str]()
+        self.said: dict[str, set[str]] = {PROVEN: set(), SUSPECTED: set()}
+
+    def look(self) -> None:
+        """One turn of the watcher."""
+        pipeline = self.agent.pipeline
+        self.agent.watchdog._serve_knots()
+        pipeline.look_at_loops()
+        pipeline.tick()
+        for part, why in pipeline.failed.items():
+            self.failures.append(f"broken: {part}: {why}")
+        pipeline.failed.clear()
+
+    # the sink
+
+    def write(self, event: Event) -> None:
+        finding = event.finding
+        self.said.setdefault(finding.verdict, set()).update(task.id for task in finding.tasks)
+        if finding.verdict != PROVEN:
+            return
+        if event.event == "retracted":
+            self.retracted(finding)
+        elif finding.kind not in FACTS and event.event in ("opened", "updated") and self.claim_of(finding) is None:
+            self.claim(finding)
+
+    def close(self) -> None:
+        pass
+
+    def claim(self, finding: Any) -> None:
+        tasks = {task_id(task): task for task in asyncio.all_tasks(self.loop)}
+        core = [tasks.get(view.id) for view in finding.core]
+        if None in core or not core:
+            self.failures.append(f"unknown core: {finding.kind} {[view.id for view in finding.core]}")
+            return
+        members = tuple(Member.of(task) for task in core)
+        self.claims.append(Claim(finding, self.rounds(), members))
+
+    # the judgement
+
+    def check(self) -> None:
+        """Compare the claims with what has happened."""
+        for claim in list(self.claims):
+            if claim.moved():
+                self.claims.remove(claim)
+                if not self.excuse(claim):
+                    self.failures.append(f"moved in round {self.rounds()}: {claim.tells()}")
+
+    def claim_of(self, finding: Any) -> Claim | None:
+        return next((claim for claim in self.claims if claim.finding.subject == finding.subject), None)
+
+    def retracted(self, finding: Any) -> None:
+        claim = self.claim_of(finding)
+        if claim is not None and not self.excuse(claim):
+            self.claims.remove(claim)
+            self.failures.append(f"retracted in round {self.rounds()}: {claim.tells()}")
+
+    def excuse(self, claim: Claim) -> bool:
+        """Whether something was done from outside that explains why a claim no longer holds."""
+        findings = [claim.finding, *(each.finding for each in self.claims)]
+        parties = {task.id for finding in findings for task in finding.tasks}
+        held = {resource.id for finding in findings for resource in finding.resources}
+        return bool(parties & self.log.killed_since(claim.when) or held & self.log.given_since(claim.when))
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Watch]:
+    """The agent switched on, without its thread."""
+    settings = Settings(interval=1e-9, stuck_after=0.0, slow_wait_after=1e6, sinks=(), detect=frozenset(KINDS) - _QUIET)
+    with (
+        mock.patch.multiple(watchdog.Watchdog, start=lambda *_: None, stop=lambda *_: None),
+        mock.patch.object(census.time, "sleep", lambda _: None),
+    ):
+        watch = Watch()
+        api.install(settings, sinks=[watch])
+        undo = watch_groups(lambda: watch.log)
+        try:
+            watch.attach(api.current())
+            yield watch
+        finally:
+            undo()
+            api.uninstall()
