@@ -145,7 +145,8 @@ class Taker:
         for chunk in _chunks(list(self.state.blocked.items())):
             for key, (known, since) in chunk:
                 resource = known()
-                if resource is not None and id(resource) not in queues:  # entered in the order of time: the first is the longest waiter
+                # entered in the order of time: the first is the longest waiter
+                if resource is not None and id(resource) not in queues:
                     queues[id(resource)] = Queue(resource, key, since, holder_ids(resource))
 
 

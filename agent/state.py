@@ -28,6 +28,15 @@ NOTES = (SITE, HOLDS, PLACES, DEBTORS)
 """Attributes that the agent leaves on the program's locks, queues and the like."""
 
 
+class OwnReference(weakref.ref[Any]):
+    """A weak reference of the agent's to an object of the program's.
+
+    Never shared with the program's own, and told apart from them: those may give somebody access again.
+    """
+
+    __slots__ = ()
+
+
 class TaskRecord(weakref.ref["Task[Any]"]):
     """A weak reference to a task that also bears what was known at its birth, and the watcher's notes.
 
@@ -52,8 +61,11 @@ class State:
         """False once the agent is switched off: a hook that was under way then notes nothing more."""
         self.records: set[Any] = set()
         """Weak references to living tasks: TaskRecords, and plain ones of tasks nobody has looked at yet."""
-        self.blocked: dict[int, tuple[weakref.ref[Any], float]] = {}
-        """Task id to the lock or semaphore (weakly: its waiters' tasks hang on it) whose acquire() it is suspended in, and since when (monotonic)."""
+        self.blocked: dict[int, tuple[OwnReference, float]] = {}
+        """Task id to the lock or semaphore whose acquire() it is suspended in, and since when (monotonic).
+
+        Weakly: a primitive's waiters, and so the tasks, hang on it.
+        """
         self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self.inherited: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         """Loops that were the parent's before a fork: never to be touched here, their pipes are shared."""

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
-from .proof.reading import OwnReference
+from .state import OwnReference
 
 
 class Outcome(Enum):

@@ -10,11 +10,10 @@ hold are judged there.
 from __future__ import annotations
 
 import asyncio
-import weakref
 from time import monotonic
 from typing import Any
 
-from ..state import State
+from ..state import OwnReference, State
 from .tasks import fast_running_task
 
 FOREIGN = 0
@@ -36,7 +35,7 @@ class Gate:
         """Note that ``task`` is about to suspend on ``resource``; return its key for ``unblock``."""
         key = id(task)
         blocked = self.blocked
-        blocked[key] = (weakref.ref(resource), monotonic())
+        blocked[key] = (OwnReference(resource), monotonic())
         note = getattr(resource, "_locked", None)
         if type(note) is int and note not in blocked:  # the usual case: the holder can move
             return key

@@ -21,6 +21,7 @@ from operator import attrgetter, call
 from sys import getrefcount
 from typing import Any
 
+from ..state import OwnReference
 from .island import Island
 from .kinds import GATE
 
@@ -29,12 +30,6 @@ _TRIES = 3
 
 _Instant = tuple[list[int], list[int], list[int], list[int]]
 """Reference counts, ids of links, ids of awaited futures, numbers of weak references."""
-
-
-class OwnReference(weakref.ref[Any]):
-    """A weak reference of the agent's: never shared with the program's, and told apart from them."""
-
-    __slots__ = ()
 
 
 class _Canary:

@@ -180,6 +180,11 @@ class Budget:
         return await self.inner.__aexit__(*exc)
 
 
+def tasks(*coroutines: Any) -> list[Any]:
+    """A task for each."""
+    return [asyncio.create_task(each) for each in coroutines]
+
+
 def finish(future: Any) -> None:
     """Set a future that nobody has set."""
     if isinstance(future, asyncio.Future) and not future.done():

@@ -17,7 +17,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .templates import ACTS, BLOCKS, HOLDS, JOINS, LEAVES, LIMITS, SECONDS, Table, Template
+from .templates import ACTS, BLOCKS, HOLDS, JOINS, LEAVES, LIMITS, SECONDS, Template
 
 INDENT = "    "
 MOST_DEPTH, MOST_STATEMENTS, MOST_TASKS = 3, 24, 5
@@ -137,7 +137,7 @@ class Writer:
             self.before[-1] += indented(body)
             return f"{name}()"
         if style == "args":
-            self.functions += [f"async def {name}({', '.join(names)}):", *indented(map(unmarked, plain(body)))]
+            self.functions += [f"async def {name}({', '.join(names)}):", *indented(map(unmarked, body))]
             return f"{name}({', '.join(f'«{each}»' for each in names)})"
         body = [re.sub(r"«(\w+)»", r"self.\1", line) for line in body if not line.lstrip().startswith("nonlocal")]
         self.functions += [f"async def {name}(self):", *indented(body)]
@@ -215,10 +215,6 @@ class Writer:
 
 def indented(lines: Any) -> list[str]:
     return [INDENT + line for line in lines]
-
-
-def plain(lines: list[str]) -> list[str]:
-    return lines
 
 
 def unmarked(line: str) -> str:

@@ -2,8 +2,9 @@
 
 ``{L}`` lock, ``{S}`` semaphore, ``{H}`` either, ``{E}`` event, ``{Q}`` queue, ``{C}`` condition, ``{F}`` future,
 ``{B}`` and ``{P}`` box, ``{K}`` channel, ``{M}`` mutex, ``{R}`` barrier, ``{X}`` any of them: each stands for the
-way this piece of code knows it. ``{t}`` is a way to a sibling's task, ``{d}`` some seconds, ``{n}`` a fresh number,
-``{X=}`` is that way as the target of an assignment, ``{f}`` a call of a fresh coroutine function, ``{a}`` something to call that acts. BODY is a block of statements.
+way this piece of code knows it, ``{X=}`` for that way as the target of an assignment. ``{t}`` is a way to a
+sibling's task, ``{f}`` a call of a fresh coroutine function, ``{a}`` something to call that acts, ``{d}`` some
+seconds, ``{n}`` a fresh number. BODY is a block of statements, ONE a single one.
 """
 
 from __future__ import annotations
@@ -128,9 +129,9 @@ JOINS: Table = (
     (2, ("await asyncio.gather({f}, {f}, return_exceptions=True)",)),
     (2, ("await asyncio.gather({f}, {t}.task)",)),
     (1, ("await asyncio.gather({f}, {F}, return_exceptions=True)",)),
-    (2, ("await asyncio.wait([asyncio.create_task({f}), asyncio.create_task({f})])",)),
-    (2, ("c{n} = [asyncio.create_task({f}), asyncio.create_task({f})]", "await asyncio.wait(c{n}, return_when='FIRST_COMPLETED')")),
-    (1, ("c{n} = [asyncio.create_task({f}), asyncio.create_task({f})]", "await asyncio.wait(c{n}, return_when='FIRST_EXCEPTION')")),
+    (2, ("await asyncio.wait(tasks({f}, {f}))",)),
+    (2, ("c{n} = tasks({f}, {f})", "await asyncio.wait(c{n}, return_when='FIRST_COMPLETED')")),
+    (1, ("c{n} = tasks({f}, {f})", "await asyncio.wait(c{n}, return_when='FIRST_EXCEPTION')")),
     (1, ("await asyncio.wait([asyncio.create_task({f})], timeout={d})",)),
     (2, ("await asyncio.shield({f})",)),
     (1, ("await asyncio.wait_for(asyncio.shield({f}), {d})",)),

@@ -20,6 +20,7 @@ from unittest import mock
 from unstuck.agent import api, census, watchdog
 from unstuck.agent.config import KINDS, Settings
 from unstuck.agent.findings import PROVEN, SUSPECTED, Event
+from unstuck.agent.state import OwnReference
 from unstuck.agent.views import task_id
 
 from .excuses import Log, watch_groups
@@ -39,7 +40,7 @@ class Member:
     @classmethod
     def of(cls, task: Any) -> Member:
         future = task._fut_waiter
-        return cls(weakref.ref(task), weakref.ref(future) if isinstance(future, asyncio.Future) else None)
+        return cls(weakref.ref(task), OwnReference(future) if isinstance(future, asyncio.Future) else None)
 
     def moved(self) -> bool:
         task = self.task()
