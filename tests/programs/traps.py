@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any
 
@@ -490,3 +491,9 @@ async def semaphore_raised_by_a_hasty_block() -> None:
     await first
     others += [spawn("one", move(shared, other)), spawn("two", move(other, shared))]
     await asyncio.wait(others)
+
+
+@trap
+async def jobs_that_threads_are_still_at() -> None:
+    """What each task awaits has two callbacks: the job's, and the task's own."""
+    await asyncio.gather(*(asyncio.to_thread(time.sleep, AWHILE) for _ in range(3)))
