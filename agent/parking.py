@@ -1,12 +1,10 @@
 """Waits that are meant to last: the ways in which programs say "for ever".
 
 Laws:
-- ``await asyncio.Future()``, ``await loop.create_future()`` and ``await asyncio.Event().wait()`` say it in so many
-  words: what is awaited was made on the spot and given to nobody. So does a local variable that is made and
-  then only awaited, where something is kept open meanwhile (a ``with`` around it) or where a loop's main
-  coroutine stands (a server's ``main``).
-- Nobody was lost there, for nobody was ever meant to come. That is a finding only where the loop has nothing
-  else to do for ever: the caller asks about that.
+- ``await asyncio.Future()``, ``await loop.create_future()`` and ``await asyncio.Event().wait()`` await what was made
+  on the spot and given to nobody; so does the await of a local variable that is made and then only awaited.
+- That is meant where something is kept open meanwhile (a ``with`` around it), and where a loop's main coroutine
+  stands (a server's ``main``): nobody was lost there, for nobody was ever meant to come.
 """
 
 from __future__ import annotations
@@ -37,11 +35,8 @@ def is_parked_on_purpose(task: Any, resource: Any) -> bool:
     if not own:
         return False
     says = _awaited(own[-1].code, own[-1].lasti)
-    if says is None:
-        return False
-    if says in _MAKERS:
-        return True
-    return _only_awaited(own[-1].code, says) and (_is_main(task) or any(map(_keeps_open, own)))
+    private = says is not None and (says in _MAKERS or _only_awaited(own[-1].code, says))
+    return private and (_is_main(task) or any(map(_keeps_open, own)))
 
 
 def _keeps_open(link: Link) -> bool:

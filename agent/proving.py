@@ -76,8 +76,10 @@ def _begin(group: list[stuck.Leaf]) -> Vigil | None:
     waits = [leaf.task._fut_waiter for leaf in core]
 
     def step() -> Vigil | None:
-        still = all(leaf.task._fut_waiter is wait and not wait.done() for leaf, wait in zip(core, waits, strict=True))
-        return Vigil([leaf.task for leaf in core]) if still and None not in waits else None
+        for leaf, wait in zip(core, waits, strict=True):
+            if wait is None or leaf.task._fut_waiter is not wait or wait.done():
+                return None
+        return Vigil([leaf.task for leaf in core])
 
     vigil: Vigil | None = in_loop(core[0].task.get_loop(), step)
     return vigil

@@ -20,7 +20,7 @@ from ..graph import Graph, Node
 from ..stacks import chain
 from ..state import State
 from ..views import MOST_VICTIMS, Views, loop_name
-from ..waits import Mode, Wait, wait_of
+from ..waits import Mode, Wait, future_wait, wait_of
 
 KIND = "stuck"
 MOST_CORE = 20
@@ -148,18 +148,17 @@ def _title(count: int, what: _What, verdict: str) -> str:
 
 
 def _bare_future(needs: tuple[Any, ...]) -> Any:
-    """The first unfinished future among the needs, through gathers, that is no task."""
+    """The first unfinished future among the needs, seen through gathers and shields, that stands for no task."""
     todo, seen = list(needs), set[int]()
     while todo:
         need = todo.pop(0)
-        if id(need) in seen or need.done():
+        if id(need) in seen or need.done() or isinstance(need, asyncio.Task):
             continue
         seen.add(id(need))
-        children = getattr(need, "_children", None)
-        if children is not None:
-            todo += children
-        elif not isinstance(need, asyncio.Task):
+        wait = future_wait(need)
+        if wait.mode is Mode.FREE:
             return need
+        todo += wait.needs
     return None
 
 

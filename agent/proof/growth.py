@@ -12,7 +12,7 @@ Laws:
 from __future__ import annotations
 
 from .island import Island
-from .kinds import DICT, GATE, OTHER
+from .kinds import DICT, GATE, OTHER, ROW
 from .reading import estimate
 from .spread import Spread
 
@@ -51,7 +51,7 @@ def _shore(island: Island, spread: Spread) -> list[int]:
         seen[number] = 1
     for number in todo:
         island.pause()
-        if island.kinds[number] in (OTHER, DICT) and island.may_expand(number):
+        if island.kinds[number] in (OTHER, DICT, ROW) and island.may_expand(number):
             shore.append(number)
         for each in island.out(number):
             if not seen[each] and island.kinds[each] != GATE:

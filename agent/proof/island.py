@@ -13,16 +13,18 @@ Laws:
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .kinds import DICT, FRAME, FRAME_OBJECT, FUNCTION, GATE, OTHER, ROW, Kinds, is_parked
-from .owned import awaited_by, own_dict, owned_by_frame
+from .kinds import DICT, FRAME, FRAME_OBJECT, FUNCTION, GATE, OTHER, PART, ROW, Kinds, is_parked
+from .owned import awaited_by, own_dict, owned_by_frame, owned_by_function
 
 MOST_ITEMS = 10_000
 _MOST_MEMBERS = 400_000
 _CHUNK = 150
-_CONTAINERS = (dict, list, set, frozenset, tuple)
+_AT_ONCE = 100
+_CONTAINERS = (dict, list, set, frozenset, tuple, deque)
 
 
 class Island:
@@ -37,6 +39,9 @@ class Island:
         """What is reached by a member that is only a view of it: a coroutine by its frame, an instance by its dict."""
         self.chained: set[int] = set()
         """Coroutines that a task is suspended in: like the task itself they can be held, and no more."""
+        self.waiter: dict[int, int] = {}
+        """A gate that awaits this future; ``other_waiter`` leads from it to the next one."""
+        self.other_waiter: dict[int, int] = {}
         self.own: set[int] = set()
         """Members that belong to the agent: nobody reaches anything by them."""
         self._links: list[int] = []
@@ -169,11 +174,8 @@ class Island:
         chained = number in self.chained
         if not chained:
             self._note_raw(number, map(id, referents))
-        if kind == FRAME:
-            referents = owned_by_frame(thing, referents)
-        elif kind == FUNCTION:
-            shared = (thing.__globals__, getattr(thing, "__builtins__", None))
-            referents = [each for each in referents if not any(each is one for one in shared)]
+        if kind in (FRAME, FUNCTION):
+            referents = owned_by_frame(thing, referents) if kind == FRAME else owned_by_function(thing, referents)
         known, kind_of, within, links = self.number, self._kind_of, self.within, self._links
         self._first[number] = len(links)
         for each in referents:
@@ -187,8 +189,8 @@ class Island:
                 if its_kind == FRAME_OBJECT and kind == FRAME:
                     self.views[found] = number
         self._last[number] = len(links)
-        if chained or kind == GATE:
-            self._note_chain(task=None if chained else thing, coroutine=thing)
+        if kind == GATE or chained:
+            self._note_suspension(number, thing)
 
     def _enter(self, thing: Any, kind: int) -> int:
         number = self.number[id(thing)] = len(self.members)
@@ -198,19 +200,38 @@ class Island:
         self._first.append(-1)
         self._last.append(-1)
         if kind >= FRAME_OBJECT:
-            if kind == ROW:
-                if len(thing) <= MOST_ITEMS:
+            if kind == GATE and not is_parked(thing):
+                if thing.done():  # no gate any more: there is nothing behind it but its result
+                    self.kinds[number] = PART
                     self._todo.append(number)
-            elif kind != GATE or is_parked(thing):
+            elif kind != ROW or len(thing) <= _AT_ONCE:
                 self._todo.append(number)
         return number
 
-    def _note_chain(self, task: Any, coroutine: Any) -> None:
+    def _note_suspension(self, number: int, thing: Any) -> None:
+        if self.kinds[number] == GATE:
+            self._note_chain(thing.get_coro())
+            self._note_wait(number, thing._fut_waiter)
+        else:
+            self._note_chain(awaited_by(thing))
+
+    def _note_chain(self, inner: Any) -> None:
         """Below a task stands its coroutine, below a coroutine what it awaits."""
-        inner = awaited_by(coroutine) if task is None else task.get_coro()
         number = self.number.get(id(inner))
         if number is not None and inner is not None:
             self.chained.add(number)
+
+    def _note_wait(self, gate: int, future: Any) -> None:
+        number = self.number.get(id(future))
+        if number is None:  # it has moved since: whatever it refers to is not known
+            self._shrink(gate)
+        else:
+            self._add_waiter(gate, number)
+
+    def _add_waiter(self, gate: int, future: int) -> None:
+        if future in self.waiter:
+            self.other_waiter[gate] = self.waiter[future]
+        self.waiter[future] = gate
 
     def _note_raw(self, number: int, ids: Iterable[int]) -> None:
         start = len(self._raw_ids)

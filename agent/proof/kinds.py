@@ -25,8 +25,8 @@ _NOTHING = (
 FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 _PARTS = (
     asyncio.Future, types.CellType, types.MethodType, types.BuiltinMethodType, types.MethodWrapperType,
-    types.TracebackType, functools.partial, asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore,
-    asyncio.Barrier, asyncio.Queue, asyncio.TaskGroup, asyncio.Timeout, asyncio.Handle,
+    types.TracebackType, BaseException, functools.partial, asyncio.Lock, asyncio.Event, asyncio.Condition,
+    asyncio.Semaphore, asyncio.Barrier, asyncio.Queue, asyncio.TaskGroup, asyncio.Timeout, asyncio.Handle,
 )  # fmt: skip
 _WRAPPERS = (
     "FutureIter", "TaskStepMethWrapper", "coroutine_wrapper", "anext_awaitable", "async_generator_asend",
@@ -65,10 +65,10 @@ class Kinds(dict[type, int]):
 def is_parked(task: Any) -> bool:
     """Whether a task is suspended on a future that is not done."""
     future = getattr(task, "_fut_waiter", None)
-    return future is not None and not future.done() and not task.done()
+    return isinstance(future, asyncio.Future) and not future.done() and not task.done()
 
 
-_EXACT = {dict: DICT, tuple: ROW, types.FrameType: FRAME_OBJECT, types.FunctionType: FUNCTION}
+_EXACT = {dict: DICT, tuple: ROW, list: ROW, types.FrameType: FRAME_OBJECT, types.FunctionType: FUNCTION}
 
 
 def _kind_of(cls: type) -> int:

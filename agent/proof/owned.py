@@ -39,6 +39,12 @@ def owned_by_frame(frame_owner: Any, referents: list[Any]) -> list[Any]:
     return referents
 
 
+def owned_by_function(function: Any, referents: list[Any]) -> list[Any]:
+    """The referents of a function without its globals and builtins, which the whole program shares."""
+    shared = (function.__globals__, getattr(function, "__builtins__", None))
+    return [each for each in referents if not any(each is one for one in shared)]
+
+
 def own_dict(thing: Any) -> Any:
     """The dict of an instance, or None where there is none; the class's own ``__dict__`` properties are not run."""
     cls = type(thing)

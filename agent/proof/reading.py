@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import types
 import weakref
@@ -28,8 +29,8 @@ from .kinds import GATE
 _UNCHANGING = (types.MethodType, types.BuiltinMethodType, tuple, frozenset)
 _TRIES = 3
 
-_Instant = tuple[list[int], list[int], list[int], list[int]]
-"""Reference counts, ids of links, ids of awaited futures, numbers of weak references."""
+_Instant = tuple[list[int], list[int], list[int | str], list[int]]
+"""Reference counts, ids of links, ids and states of awaited futures, numbers of weak references."""
 
 
 class _Canary:
@@ -55,7 +56,7 @@ def read(island: Island) -> list[int] | None:
     gates = island.gates()
     weakable = [number for number in counted if _may_be_weak(island, number)]
     links = [key for number in changing for key in island.raw(number)]
-    waits = [id(island.members[number]._fut_waiter) for number in gates]
+    waits = [*(id(island.members[number]._fut_waiter) for number in gates), *(["PENDING"] * len(gates))]
     instant = _instant(island.members, counted, changing, gates, weakable)
     if instant is None or instant[1] != links or instant[2] != waits:
         return None
@@ -89,11 +90,14 @@ def _at_once(
 ) -> _Instant:
     these = members.__getitem__
     referents = chain.from_iterable(map(gc.get_referents, map(these, changing)))
-    waits = map(attrgetter("_fut_waiter"), map(these, gates))
-    readings: Iterable[partial[list[int]]] = (
+    waits = chain(
+        map(id, map(attrgetter("_fut_waiter"), map(these, gates))),
+        map(attrgetter("_fut_waiter._state"), map(these, gates)),
+    )
+    readings: Iterable[partial[Any]] = (
         partial(list, map(getrefcount, map(these, counted))),
         partial(list, map(id, referents)),
-        partial(list, map(id, waits)),
+        partial(list, waits),
         partial(list, map(weakref.getweakrefcount, map(these, weak))),
     )
     counts, links, waiting, weaks = map(call, readings)
@@ -109,7 +113,9 @@ def _can_change(thing: Any) -> bool:
 
 
 def _may_be_weak(island: Island, number: int) -> bool:
-    return island.kinds[number] != GATE and type(island.members[number]).__weakrefoffset__ != 0
+    """Tasks are left aside: asyncio and the agent themselves keep weak references to each."""
+    thing = island.members[number]
+    return island.kinds[number] != GATE and type(thing).__weakrefoffset__ != 0 and not isinstance(thing, asyncio.Task)
 
 
 def _foreign(thing: Any, count: int) -> int:

@@ -4,9 +4,8 @@ Laws:
 - Starts at the members with more references than come from within, and at those weakly referenced.
 - A gate (a suspended task) that is merely reached gives access to its attributes, not to its frames. One that
   is woken, because the future it awaits may be completed, opens its frames.
-- A gate is woken through its wake-up callback, or through the future it awaits: where that one's callbacks are
-  more than one, they are in a list that need not be a member. A gate that is not parked, or whose frames are not
-  known, moves anyway: what it refers to has been counted as held from outside.
+- A gate is woken when the future it awaits is open, or by its wake-up callback in the wrong hands. A task that
+  is not parked, or whose frames are not known, is no gate: what it refers to counts as held from outside.
 """
 
 from __future__ import annotations
@@ -29,11 +28,6 @@ class Spread:
         self.opened = bytearray(len(island.members))
         self.touched = bytearray(len(island.members))
         self._todo: list[int] = []
-        self._awaiting: dict[int, list[int]] = {}
-        for gate in island.gates():
-            future = island.number.get(id(getattr(island.members[gate], "_fut_waiter", None)))
-            if future is not None:
-                self._awaiting.setdefault(future, []).append(gate)
         self._start()
 
     def closed(self) -> list[int]:
@@ -87,12 +81,12 @@ class Spread:
                         self._open(each)
                 elif inward or each not in chained:
                     self._open(each)
-            for gate in self._awaiting.get(number, ()):
-                self._touch(gate)
-                self._open(gate)
-            seen = island.views.get(number)
+            seen, gate = island.views.get(number), island.waiter.get(number)
             if seen is not None:
                 self._open(seen)
+            while gate is not None:
+                self._open(gate)
+                gate = island.other_waiter.get(gate)
 
     def _touch(self, number: int) -> None:
         if self.touched[number]:
