@@ -19,7 +19,15 @@ from types import CodeType
 
 _UNIT = 2
 _FAST = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
-_ROOTS = {**dict.fromkeys(_FAST, "fast"), "LOAD_DEREF": "deref", "LOAD_GLOBAL": "global", "LOAD_CLOSURE": "deref"}
+_ROOTS = {
+    **dict.fromkeys(_FAST, "fast"),
+    "LOAD_DEREF": "deref",
+    "LOAD_CLOSURE": "deref",
+    "LOAD_GLOBAL": "global",
+    "LOAD_NAME": "name",
+}
+_DOUBLE = ("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST_LOAD_FAST")
+"""Two instructions in one since 3.13; the second is the load that counts."""
 _ENTERING, _LEAVING = 1, 2
 _WITHIN_AWAIT = ("LOAD_CONST", "LOAD_COMMON_CONSTANT", "PUSH_NULL", "SEND", "YIELD_VALUE", "EXTENDED_ARG")
 """What stands between GET_AWAITABLE and the instruction at which the frame is suspended: SEND, or just behind it."""
@@ -40,7 +48,10 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An expression such as ``self.pool.permits``: a root variable (``kind`` fast, deref, global) and attributes."""
+    """An expression such as ``self.pool.permits``: a root variable and attributes.
+
+    ``kind`` is fast, deref, global, or name: what a module's own code calls its variables.
+    """
 
     kind: str
     root: str
@@ -50,9 +61,9 @@ class Path:
 @lru_cache(maxsize=2048)
 def handlers_around(code: CodeType, offset: int) -> tuple[Handler, ...]:
     """The handlers around the instruction at ``offset``, innermost first."""
-    ranges, found = _ranges(code), list[Handler]()
-    for _ in range(len(ranges) + 1):
-        target = next((target for start, end, target in ranges if start <= offset < end), None)
+    blocks, found = ranges(code), list[Handler]()
+    for _ in range(len(blocks) + 1):
+        target = next((target for start, end, target in blocks if start <= offset < end), None)
         if target is None:
             break
         found.append(_describe(code, target))
@@ -66,7 +77,7 @@ def exit_beyond_handlers(code: CodeType, lasti: int) -> bool:
 
     So it is while a block is being entered, and while it is left because of an exception.
     """
-    before = [each for offset, each in _instructions(code).items() if offset < lasti][-7:]
+    before = [each for offset, each in instructions(code).items() if offset < lasti][-7:]
     for index, instruction in enumerate(before):
         if instruction.opname == "GET_AWAITABLE" and _is_same_await(before[index + 1 :]):
             by_exception = index > 0 and before[index - 1].opname == "WITH_EXCEPT_START"
@@ -82,13 +93,13 @@ def _is_same_await(between: list[dis.Instruction]) -> bool:
 def released_paths(code: CodeType, start: int = 0) -> tuple[Path, ...]:
     """The expressions whose ``release`` is called for certain by the code from offset ``start`` on."""
     found, straight = [], list[dis.Instruction]()
-    for offset, instruction in _instructions(code).items():
+    for offset, instruction in instructions(code).items():
         if offset < start:
             continue
         if instruction.opname.startswith(("POP_JUMP", "FOR_ITER", "CHECK_E", "RERAISE", "RETURN_VALUE", "JUMP_IF")):
             break
         if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and instruction.argval == "release":
-            path = _path_before(straight)
+            path = path_before(straight)
             found += [path] if path is not None else []
         straight.append(instruction)
     return tuple(found)
@@ -100,7 +111,7 @@ def releases_again(code: CodeType, call: int) -> bool:
 
     Unlike elsewhere in this module a jump makes no difference: what may be done counts.
     """
-    if not any(start <= call < end for start, end, _target in _ranges(code)):
+    if not any(start <= call < end for start, end, _target in ranges(code)):
         return False
     released = [path for offset, path in _releases(code, 0) if offset <= call][-1:] or [None]
     for handler in handlers_around(code, call):
@@ -113,21 +124,24 @@ def releases_again(code: CodeType, call: int) -> bool:
 def _releases(code: CodeType, start: int) -> Iterator[tuple[int, Path | None]]:
     """Offset and expression of each ``release`` looked up between ``start`` and the end of that handler."""
     before = list[dis.Instruction]()
-    for offset, instruction in _instructions(code).items():
+    for offset, instruction in instructions(code).items():
         if start and offset >= start and instruction.opname == "RERAISE":
             break
         if offset >= start and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and instruction.argval == "release":
-            yield offset, _path_before(before)
+            yield offset, path_before(before)
         before.append(instruction)
 
 
-def _path_before(instructions: list[dis.Instruction]) -> Path | None:
+def path_before(following: list[dis.Instruction]) -> Path | None:
+    """The expression whose value the last of these instructions puts on the stack."""
     attributes: list[str] = []
-    for instruction in reversed(instructions):
+    for instruction in reversed(following):
         if instruction.opname == "LOAD_ATTR":
             attributes.insert(0, str(instruction.argval))
         elif instruction.opname in _ROOTS and isinstance(instruction.argval, str):
             return Path(_ROOTS[instruction.opname], instruction.argval, tuple(attributes))
+        elif instruction.opname in _DOUBLE:
+            return Path("fast", str(instruction.argval[1]), tuple(attributes))
         else:
             return None
     return None
@@ -136,11 +150,12 @@ def _path_before(instructions: list[dis.Instruction]) -> Path | None:
 @lru_cache(maxsize=512)
 def deletes_locals(code: CodeType) -> bool:
     """Whether any local variable is deleted somewhere in the code."""
-    return any(each.opname == "DELETE_FAST" for each in _instructions(code).values())
+    return any(each.opname == "DELETE_FAST" for each in instructions(code).values())
 
 
 @lru_cache(maxsize=512)
-def _ranges(code: CodeType) -> tuple[tuple[int, int, int], ...]:
+def ranges(code: CodeType) -> tuple[tuple[int, int, int], ...]:
+    """Start, end and handler of each range that a block covers, as offsets."""
     numbers = _varints(code.co_exceptiontable)
     found = []
     for start in numbers:
@@ -163,13 +178,13 @@ def _varints(table: bytes) -> Iterator[int]:
 
 
 def _describe(code: CodeType, target: int) -> Handler:
-    instructions = _instructions(code)
-    first, second = instructions.get(target), instructions.get(target + _UNIT)
+    first, second = instructions(code).get(target), instructions(code).get(target + _UNIT)
     line = first.positions.lineno if first is not None and first.positions is not None else None
     is_with = second is not None and second.opname == "WITH_EXCEPT_START"
     return Handler(line or code.co_firstlineno, target, is_with, first is not None and first.opname == "PUSH_EXC_INFO")
 
 
 @lru_cache(maxsize=512)
-def _instructions(code: CodeType) -> dict[int, dis.Instruction]:
+def instructions(code: CodeType) -> dict[int, dis.Instruction]:
+    """The instructions by offset."""
     return {instruction.offset: instruction for instruction in dis.get_instructions(code)}

@@ -25,6 +25,8 @@ from .snapshot import Edge, ResourceView, TaskView
 
 PROVEN, SUSPECTED, POTENTIAL = "proven", "suspected", "potential"
 _UPDATE_EVERY = 60.0
+_LIBRARY = os.path.dirname(os.path.dirname(asyncio.__file__))
+_WAITING = tuple(os.path.join(_LIBRARY, part) for part in ("asyncio/", "concurrent/", "threading.py", "queue.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,8 @@ class Event:
 
 
 def _innermost(task: TaskView) -> tuple[str, int]:
-    """The program's own innermost place: asyncio's lines differ from one Python to the next."""
-    library = os.path.dirname(asyncio.__file__)
-    own = [place for place in task.stack if os.path.dirname(place.file) != library]
+    """The program's own innermost place: the standard library's lines differ from one Python to the next."""
+    own = [place for place in task.stack if not place.file.startswith(_WAITING)]
     return (own[-1].file, own[-1].line) if own else ("", 0)
 
 

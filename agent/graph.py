@@ -32,7 +32,10 @@ _MOST_NODES = 20_000
 
 @dataclass(slots=True)
 class Node:
-    """One party: ``kind`` is task, resource or future; ``needs`` are the keys (ids) of other nodes."""
+    """One party: ``kind`` is task, resource or future; ``needs`` are the keys (ids) of other nodes.
+
+    ``threads.graph`` adds further kinds.
+    """
 
     thing: Any
     kind: str
@@ -64,24 +67,29 @@ def build(roots: Iterable[Any], state: State, loop: Any = None) -> Graph:
     With ``loop`` given, called in that loop's own thread: tasks of other loops are then taken as free, and
     the loop's timers are read too.
     """
+    graph = grow(roots, Builder(state, loop))
+    free_by_deadlines(graph, reach(loop) if loop is not None else {})
+    return graph
+
+
+def grow(roots: Iterable[Any], builder: Builder, most: int = _MOST_NODES) -> Graph:
+    """The nodes that the roots lead to, as the builder makes them; what lies beyond ``most`` is free."""
     graph, todo = Graph(), list(roots)
-    builder = _Builder(state, loop)
     while todo:
         thing = todo.pop()
         if id(thing) in graph.nodes:
             continue
-        if len(graph.nodes) >= _MOST_NODES:
+        if len(graph.nodes) >= most:
             graph.nodes[id(thing)] = Node(thing, "future")
             continue
         node, needs, escapes = builder.node(thing)
         node.needs, node.escapes = _keys(needs), _keys(escapes)
         graph.nodes[id(thing)] = node
         todo += [*needs, *escapes]
-    _set_deadlines(graph, reach(loop) if loop is not None else {})
     return graph
 
 
-def _set_deadlines(graph: Graph, reached: dict[int, Due]) -> None:
+def free_by_deadlines(graph: Graph, reached: dict[int, Due]) -> None:
     """Free whom a deadline or a timer may wake."""
     waiting = [node.thing for node in graph.nodes.values() if node.kind == "task" and node.strict is not Mode.FREE]
     dues = {**reached, **deadlines(waiting, reached)}
@@ -102,11 +110,14 @@ Found = tuple[Node, tuple[Any, ...], tuple[Any, ...]]
 """A node, what it needs, and its escapes."""
 
 
-class _Builder:
+class Builder:
+    """Makes the node of one thing; ``loop`` as for ``build``."""
+
     def __init__(self, state: State, loop: Any) -> None:
         self.state, self.loop = state, loop
 
     def node(self, thing: Any) -> Found:
+        """The node of a task, a lock, a semaphore or a future."""
         if isinstance(thing, asyncio.Task):
             return self.task(thing)
         if isinstance(thing, asyncio.Lock | asyncio.Semaphore):
@@ -116,6 +127,7 @@ class _Builder:
         return self.joining(Node(thing, "future"), future_wait(thing), ())
 
     def task(self, task: Any) -> Found:
+        """The node of a task."""
         node = Node(task, "task")
         if task.done() or (self.loop is not None and task.get_loop() is not self.loop):
             return node, (), ()
@@ -129,6 +141,7 @@ class _Builder:
         return self.joining(node, wait, escapes)
 
     def joining(self, node: Node, wait: Wait, escapes: tuple[Any, ...]) -> Found:
+        """The node of a task or future that waits for others."""
         pending = tuple(need for need in wait.needs if not need.done())
         if wait.mode is Mode.FREE or not pending or _ends_soon(wait):
             return node, (), ()
@@ -138,6 +151,7 @@ class _Builder:
         return node, pending, escapes
 
     def resource(self, resource: Any) -> Found:
+        """The node of a lock or semaphore."""
         holds = holds_on(resource, self.state)
         if not holds:
             return Node(resource, "resource"), (), ()

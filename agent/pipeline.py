@@ -19,7 +19,7 @@ from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
 from .detectors import blocked_loop, deadlock, looking, slow_wait, stuck
-from .detectors.model import Detector, Sight
+from .detectors.model import Detector, Over, Sight
 from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
 from .proving import Proving
@@ -137,7 +137,11 @@ class Pipeline:
             self._guard(detector.kind, functools.partial(self._look_with, detector, sight))
 
     def _look_with(self, detector: Detector, sight: Sight) -> None:
-        found = list(detector.look(sight))
+        seen = list(detector.look(sight))
+        found = [each for each in seen if not isinstance(each, Over)]
+        for over in seen:
+            if isinstance(over, Over):
+                self._tell(self.ledger.end(over.subject, sight.now, retracted=over.retracted))
         if detector.lasting:
             self._tell(self.ledger.report(found, sight.now))
         else:

@@ -49,12 +49,12 @@ class Views:
         shown = core + victims[:MOST_VICTIMS]
         resources = self._resources_around(shown)
         names = name_all([self.graph.nodes[key].thing for key in resources], self._links_around(shown))
-        holds = self._holds(resources)
+        holds = self.holds(resources)
         tasks = tuple(
             self._task(key, "core" if index < len(core) else "victim", holds.get(key, []))
             for index, key in enumerate(shown)
         )
-        return tasks, tuple(self._resource(key, names[key]) for key in resources), self._edges(shown, resources)
+        return tasks, tuple(self.resource(key, names[key]) for key in resources), self._edges(shown, resources)
 
     def include(self, tasks: list[Any]) -> None:
         """Add tasks to the graph, as they are now, so that they can be shown."""
@@ -108,7 +108,8 @@ class Views:
         found = dict.fromkeys(need for key in keys for need in self.graph.nodes[key].needs)
         return [key for key in found if self.graph.nodes[key].kind == "resource"]
 
-    def _holds(self, resources: list[int]) -> dict[int, list[Held]]:
+    def holds(self, resources: list[int]) -> dict[int, list[Held]]:
+        """What each task holds of these locks and semaphores, by the task's key."""
         held: dict[int, list[Held]] = {}
         for key in resources:
             resource = self.graph.nodes[key].thing
@@ -151,7 +152,8 @@ class Views:
         needs = [self.graph.nodes[key] for key in node.needs]
         return next((need.thing for need in needs if need.kind == "resource"), None)
 
-    def _resource(self, key: int, name: str) -> ResourceView:
+    def resource(self, key: int, name: str) -> ResourceView:
+        """A view of a lock or semaphore."""
         node = self.graph.nodes[key]
         resource = node.thing
         waiters = getattr(resource, "_waiters", None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..state import State
+from . import deadlock
 from .lost_error import LostErrors
 from .model import Detector
 from .never_awaited import NeverAwaited
+from .thread_deadlock import ThreadDeadlocks
 
 
 def looking(wanted: frozenset[str], state: State) -> list[Detector]:
@@ -15,5 +17,6 @@ def looking(wanted: frozenset[str], state: State) -> list[Detector]:
     makers: tuple[tuple[str, Callable[[State], Detector]], ...] = (  # one line a kind, alphabetically
         (LostErrors.kind, LostErrors),
         (NeverAwaited.kind, NeverAwaited),
+        (deadlock.KIND, ThreadDeadlocks),
     )
     return [make(state) for kind, make in makers if kind in wanted]

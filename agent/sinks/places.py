@@ -10,14 +10,17 @@ from ..source import short
 from .text import clean
 
 _ASYNCIO = re.compile(r"[/\\](?:python3\.\d+t?|Lib)[/\\]asyncio[/\\]")
+_WAITING = re.compile(
+    r"[/\\](?:python3\.\d+t?|Lib)[/\\](?:asyncio[/\\]|concurrent[/\\]futures[/\\]|(?:threading|queue)\.py$)"
+)
 _LOOP = re.compile(_ASYNCIO.pattern + r"(?:events|base_events|runners)\.py$")
 _LIBRARY = re.compile(r"^<|[/\\](?:lib(?:64)?[/\\]python3\.\d+t?|Lib|site-packages|dist-packages)[/\\]")
 
 
 def waiting_place(stack: Sequence[Place]) -> Place | None:
-    """The line at which the program waits: its innermost frame that is not asyncio's own."""
+    """The line at which the program waits: its innermost frame outside the standard library's waiting."""
     innermost = stack[-1] if stack else None
-    return next((place for place in reversed(stack) if not _ASYNCIO.search(place.file)), innermost)
+    return next((place for place in reversed(stack) if not _WAITING.search(place.file)), innermost)
 
 
 def below_loop(stack: Sequence[Place]) -> list[Place]:

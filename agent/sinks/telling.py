@@ -107,7 +107,8 @@ class Teller:
                 yield self._holders(resource, task)
         elif edges or task.waits_for in self.tasks:
             ids = dict.fromkeys([edge.target for edge in edges] or [str(task.waits_for)])
-            yield f"for {'task' if len(ids) == 1 else 'tasks'} {self._listing(ids)}"
+            noun = "thread" if all(key.startswith("thread-") for key in ids) else "task"
+            yield f"for {noun if len(ids) == 1 else f'{noun}s'} {self._listing(ids)}"
         else:
             yield clean(task.waits_for or "here")
 
