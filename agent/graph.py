@@ -61,13 +61,15 @@ class Graph:
         return [key for key, node in self.nodes.items() if key in wanted and node.kind == "task"]
 
 
-def build(roots: Iterable[Any], state: State, loop: Any = None) -> Graph:
+def build(roots: Iterable[Any], state: State, loop: Any = None, nobody_else: bool = False) -> Graph:
     """The part of the wait-for graph that the roots (tasks, locks, semaphores) lead to.
+
+    ``nobody_else``: it is known that only the holders noted could give anything back, however they took it.
 
     With ``loop`` given, called in that loop's own thread: tasks of other loops are then taken as free, and
     the loop's timers are read too.
     """
-    graph = grow(roots, Builder(state, loop))
+    graph = grow(roots, Builder(state, loop, nobody_else))
     free_by_deadlines(graph, reach(loop) if loop is not None else {})
     return graph
 
@@ -113,8 +115,8 @@ Found = tuple[Node, tuple[Any, ...], tuple[Any, ...]]
 class Builder:
     """Makes the node of one thing; ``loop`` as for ``build``."""
 
-    def __init__(self, state: State, loop: Any) -> None:
-        self.state, self.loop = state, loop
+    def __init__(self, state: State, loop: Any, nobody_else: bool = False) -> None:
+        self.state, self.loop, self.nobody_else = state, loop, nobody_else
 
     def node(self, thing: Any) -> Found:
         """The node of a task, a lock, a semaphore or a future."""
@@ -158,7 +160,7 @@ class Builder:
         sure = all(hold.sure for hold in holds)
         strict = Mode.ANY if sure else Mode.FREE
         # A semaphore taken by hand is as likely a signal that somebody else gives: not even suspicious.
-        likely = Mode.ANY if sure or isinstance(resource, asyncio.Lock) else Mode.FREE
+        likely = Mode.ANY if sure or self.nobody_else or isinstance(resource, asyncio.Lock) else Mode.FREE
         escapes = tuple(waiters_that_release(resource, self.state)) if sure else ()
         return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), escapes
 

@@ -18,7 +18,7 @@ from .census import Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
-from .detectors import blocked_loop, deadlock, looking, slow_wait, stuck
+from .detectors import blocked_loop, deadlock, held_by_finished, looking, slow_wait, stuck
 from .detectors.model import Detector, Over, Sight
 from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
@@ -56,7 +56,7 @@ class Pipeline:
         self._guard("census", self._take_census)
         self._guard("findings", self.reconcile)
         self._guard(_DEADLOCKS, self._judge_all)
-        if self._wants(stuck.KIND):
+        if self._wants(stuck.KIND) or self._wants(held_by_finished.KIND):
             self._guard(stuck.KIND, self._prove)
         self._look([each for each in self.detectors if not each.often])
         self.census = Census(self.census.tasks)  # refers to tasks no longer: somebody may be counting references
@@ -194,10 +194,13 @@ class Pipeline:
                     self._dismiss(finding.subject)
 
     def _prove(self) -> None:
-        known = {key for each in self.ledger.open_findings() if each.kind == stuck.KIND for key in each.subject[1]}  # type: ignore[index]
+        proven = (each.subject for each in self.ledger.open_findings() if each.verdict == PROVEN)
+        known = {key for subject in proven if subject in self._vigils for key in subject[1]}  # type: ignore[index]
         for finding, vigil in self.proving.look(self.census, known):
-            self._vigils[finding.subject] = vigil
-            self._tell(self.ledger.report([finding], time.monotonic()))
+            if self._wants(finding.kind):
+                self._dismiss(finding.subject)
+                self._vigils[finding.subject] = vigil
+                self._tell(self.ledger.report([finding], time.monotonic()))
 
     def _dismiss(self, subject: Hashable) -> None:
         vigil = self._vigils.pop(subject, None)

@@ -14,18 +14,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from .census import FREE, HAND_BACK, Census
-from .confirm import in_loop
+from .confirm import Judgement, in_loop
 from .deadlines import ending
-from .detectors import stuck
+from .detectors import deadlock, held_by_finished, stuck
 from .findings import PROVEN, Finding
+from .graph import build
+from .judge import irreducible
+from .leaves import MOST_CORE, groups, leaves
 from .parking import is_parked_on_purpose
-from .proof import Proof, prove
+from .proof import prove
 from .prospects import Prospects
 from .state import State, TaskRecord
 from .vigil import Vigil
 
 _ALL_TOGETHER = 2_000
 """Up to that many parked tasks are judged in one island; beyond, those due and whoever waits for tasks or locks."""
+
+Begun = tuple[Finding, Vigil]
 
 
 class Proving:
@@ -35,54 +40,59 @@ class Proving:
         self.state, self.stuck_after = state, stuck_after
         self.prospects = Prospects(interval)
 
-    def look(self, census: Census, known: set[int]) -> Iterator[tuple[Finding, Vigil]]:
+    def look(self, census: Census, known: set[int]) -> Iterator[Begun]:
         """New findings, each with a vigil over its core. Tasks whose ids are ``known`` have one already."""
         due = self.prospects.due(census.parked)
         census.parked = []
-
         if not due:
             return
         start = time.thread_time()
         tasks = self._together(due, census)
-        own = [tasks, census.joins, census.roots, *census.queues.values(), *list(self.state.blocked.values())]
+        own = [tasks, census.joins, census.roots, *census.queues.values()]
         proof = prove(tasks, ending, lambda: own, _breathe)
-        yield from self._tell(proof, known)
+        closed = [task for task in proof.tasks if id(task) not in known]
+        del proof
+        yield from self._leaves(closed)
+        yield from self._knots(closed)
         self.prospects.looked(time.thread_time() - start)
 
     def _together(self, due: list[TaskRecord], census: Census) -> list[Any]:
         records = list(self.state.records)
-        if len(records) > _ALL_TOGETHER:
-            parked = [each for each in due if _is_parked(each)]
-        else:
-            parked = [each for each in records if _is_parked(each)]
+        parked = [each for each in (records if len(records) <= _ALL_TOGETHER else due) if _is_parked(each)]
         tasks = {id(task): task for record in parked if (task := record()) is not None}
         if len(records) > _ALL_TOGETHER:
-            tasks.update(dict(list(census.joins.items())[:_ALL_TOGETHER]))
+            tasks.update(list(census.joins.items())[:_ALL_TOGETHER])
         return list(tasks.values())
 
-    def _tell(self, proof: Proof, known: set[int]) -> Iterator[tuple[Finding, Vigil]]:
-        leaves = [leaf for leaf in stuck.leaves(proof.tasks) if id(leaf.task) not in known]
-        meant = [leaf for leaf in leaves if not is_parked_on_purpose(leaf.task, leaf.resource)]
-        for group in stuck.groups(meant):
-            for part in stuck.by_loop(group):
-                finding = stuck.describe(part, PROVEN, self.state, time.monotonic())
-                vigil = _begin(part)
-                if vigil is not None:
-                    yield finding, vigil
+    def _leaves(self, closed: list[Any]) -> Iterator[Begun]:
+        """Waits at the bottom, group by group."""
+        meant = [leaf for leaf in leaves(closed, self.state) if not is_parked_on_purpose(leaf.task, leaf.resource)]
+        for group in groups(meant):
+            detector = held_by_finished if group[0].finished else stuck
+            finding = detector.describe(group, PROVEN, self.state, time.monotonic())
+            yield from _begin(finding, [leaf.task for leaf in group[:MOST_CORE]])
+
+    def _knots(self, closed: list[Any]) -> Iterator[Begun]:
+        """Circles that only the proof closes, such as of locks that were taken by hand."""
+        graph = build(closed, self.state, nobody_else=True)
+        judgement = Judgement(graph, set(), irreducible(graph, likely=True))
+        for finding in deadlock.closed(judgement, set(map(id, closed)), self.state, time.monotonic()):
+            yield from _begin(finding, [graph.nodes[key].thing for key in finding.subject[1]])  # type: ignore[index]
 
 
-def _begin(group: list[stuck.Leaf]) -> Vigil | None:
-    core = group[: stuck.MOST_CORE]
-    waits = [leaf.task._fut_waiter for leaf in core]
+def _begin(finding: Finding, core: list[Any]) -> Iterator[Begun]:
+    """The finding with a vigil, if its core stands where it stood, as the loop itself sees it."""
+    waits = [task._fut_waiter for task in core]
 
     def step() -> Vigil | None:
-        for leaf, wait in zip(core, waits, strict=True):
-            if wait is None or leaf.task._fut_waiter is not wait or wait.done():
+        for task, wait in zip(core, waits, strict=True):
+            if wait is None or task._fut_waiter is not wait or wait.done():
                 return None
-        return Vigil([leaf.task for leaf in core])
+        return Vigil(core)
 
-    vigil: Vigil | None = in_loop(core[0].task.get_loop(), step)
-    return vigil
+    vigil = in_loop(core[0].get_loop(), step)
+    if vigil is not None:
+        yield finding, vigil
 
 
 def _is_parked(record: Any) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from . import harness
 from .programs import Pair, Program
-from .programs.stuck import PAIRS
+from .programs.stuck import PAIRS, handed_over
 
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 
@@ -17,16 +17,16 @@ RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 def test_when_nobody_can_end_a_wait(pair: Pair) -> None:
     """Found and proven, with everybody who waits so; closed, not retracted, when the tasks are cancelled."""
     with harness.agent(stuck_after=30.0) as ear:
-        harness.run_until_found(pair.buggy, ear, "stuck", linger=0.1)
-    found = ear.opened("stuck")
+        harness.run_until_found(pair.buggy, ear, pair.kind, linger=0.1)
+    found = ear.opened(pair.kind)
     assert {finding.verdict for finding in found} == {"proven"}
     assert {task.name for finding in found for task in finding.core} == pair.core
-    assert {finding.kind for finding in ear.opened()} == {"stuck"}
+    assert {finding.kind for finding in ear.opened()} == {pair.kind}
     assert ear.named("retracted") == []
     assert {finding.id for finding in ear.named("closed")} == {finding.id for finding in found}
 
 
-@pytest.mark.parametrize("program", [pair.healthy for pair in PAIRS], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("program", [*(pair.healthy for pair in PAIRS), handed_over], ids=lambda each: each.__name__)
 def test_when_somebody_can(program: Program) -> None:
     """Not a word, in many runs."""
     with harness.agent(slow_wait_after=1.0, stuck_after=1.0) as ear:

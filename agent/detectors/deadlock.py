@@ -35,6 +35,13 @@ def find(judgement: Judgement, state: State, now: float, stuck_after: float) -> 
             yield _describe(judgement, knot, stuck, SUSPECTED, views, now)
 
 
+def closed(judgement: Judgement, tasks: set[int], state: State, now: float) -> Iterator[Finding]:
+    """The deadlocks among tasks (by id) that are known to wait for ever."""
+    for knot, stuck in _knots(judgement, judgement.likely):
+        if tasks.issuperset(judgement.graph.tasks(knot)):
+            yield _describe(judgement, knot, stuck, PROVEN, Views(judgement.graph, state, now), now)
+
+
 def knots(judgement: Judgement) -> list[set[int]]:
     """The knots of a judgement, proven or likely, as sets of node keys."""
     return cores(remainder(judgement.graph, judgement.likely))

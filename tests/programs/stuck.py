@@ -11,11 +11,11 @@ from .deadlocks import pause, spawn
 PAIRS: list[Pair] = []
 
 
-def pair(healthy: Program, *core: str, victims: int = 0) -> Any:
+def pair(healthy: Program, *core: str, kind: str = "stuck", victims: int = 0) -> Any:
     """Enter the decorated program as the buggy one of a pair."""
 
     def enter(buggy: Program) -> Program:
-        PAIRS.append(Pair(buggy, healthy, "stuck", "proven", frozenset(core), victims))
+        PAIRS.append(Pair(buggy, healthy, kind, "proven", frozenset(core), victims))
         return buggy
 
     return enter
@@ -211,3 +211,89 @@ async def one_begins() -> None:
 async def each_waits_for_the_others_event() -> None:
     a, b = asyncio.Event(), asyncio.Event()
     await asyncio.gather(spawn("one", events(a, b, False)), spawn("two", events(b, a, False)))
+
+
+# -- locks and permits ---------------------------------------------------------------------------------------
+
+
+async def use(lock: asyncio.Lock | asyncio.Semaphore) -> None:
+    async with lock:
+        pass
+
+
+async def borrow(lock: asyncio.Lock | asyncio.Semaphore, fail: bool) -> None:
+    await lock.acquire()
+    try:
+        if fail:
+            raise ValueError
+    except ValueError:
+        return  # forgets the lock
+    lock.release()
+
+
+async def borrowed(lock: asyncio.Lock | asyncio.Semaphore, fail: bool) -> None:
+    await spawn("borrower", borrow(lock, fail))
+    await spawn("next", use(lock))
+
+
+async def lock_given_back() -> None:
+    await borrowed(asyncio.Lock(), fail=False)
+
+
+@pair(lock_given_back, "next", kind="held-by-finished")
+async def lock_forgotten() -> None:
+    await borrowed(asyncio.Lock(), fail=True)
+
+
+async def permit_given_back() -> None:
+    await borrowed(asyncio.Semaphore(1), fail=False)
+
+
+@pair(permit_given_back, "next", kind="held-by-finished")
+async def permit_forgotten() -> None:
+    await borrowed(asyncio.Semaphore(1), fail=True)
+
+
+async def handed_over() -> None:
+    """Another task releases it, as was agreed."""
+    lock = asyncio.Lock()
+    await lock.acquire()
+    user = spawn("next", use(lock))
+
+    async def release() -> None:
+        await pause()
+        lock.release()
+
+    spawn("keeper", release())
+    await user
+
+
+async def by_hand(first: asyncio.Lock | asyncio.Semaphore, second: asyncio.Lock | asyncio.Semaphore) -> None:
+    await first.acquire()
+    await pause()
+    await second.acquire()
+    second.release()
+    first.release()
+
+
+async def two_by_hand(kind: type[asyncio.Lock] | type[asyncio.Semaphore], crossed: bool) -> None:
+    a, b = kind(), kind()
+    await asyncio.gather(spawn("one", by_hand(a, b)), spawn("two", by_hand(*((b, a) if crossed else (a, b)))))
+
+
+async def locks_by_hand_in_order() -> None:
+    await two_by_hand(asyncio.Lock, crossed=False)
+
+
+@pair(locks_by_hand_in_order, "one", "two", kind="deadlock")
+async def locks_by_hand_crossed() -> None:
+    await two_by_hand(asyncio.Lock, crossed=True)
+
+
+async def permits_by_hand_in_order() -> None:
+    await two_by_hand(asyncio.Semaphore, crossed=False)
+
+
+@pair(permits_by_hand_in_order, "one", "two", kind="deadlock")
+async def permits_by_hand_crossed() -> None:
+    await two_by_hand(asyncio.Semaphore, crossed=True)

@@ -1,0 +1,117 @@
+"""The waits at the bottom of what is stuck: those for no other task and for no holder who lives.
+
+Laws:
+- Who joins a stuck task, or queues behind what it holds, is a victim of it and no leaf.
+- Gathers and shields are seen through to what they stand for.
+- Grouped are the waits for one thing and the waits at one place of the code: a leak of thousands is one finding.
+- Refers to live tasks; never kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from .crowd import behind
+from .findings import Finding
+from .graph import Graph, Node
+from .holds import Finished, finished_holders, holds_on
+from .stacks import chain
+from .state import State
+from .views import MOST_VICTIMS, Views, loop_name
+from .waits import Mode, Wait, future_wait, wait_of
+
+MOST_CORE = 20
+
+
+class Leaf(NamedTuple):
+    """A task and the thing at the bottom of its wait; ``finished`` are holders of it that have ended."""
+
+    task: Any
+    wait: Wait
+    resource: Any
+    finished: tuple[Finished, ...] = ()
+
+
+def leaves(tasks: Iterable[Any], state: State) -> list[Leaf]:
+    """Those of the stuck tasks that wait for no other task and no holder who lives."""
+    found = []
+    for task in tasks:
+        wait = wait_of(task)
+        if wait.mode is Mode.FREE:
+            found.append(Leaf(task, wait, wait.resource if wait.resource is not None else task._fut_waiter))
+        elif wait.mode is Mode.HELD:
+            finished = tuple(finished_holders(wait.resource, state))
+            if finished or holds_on(wait.resource, state) is None:
+                found.append(Leaf(task, wait, wait.resource, finished))
+        elif wait.mode is not Mode.READY:
+            bare = _bare_future(wait.needs)
+            found += [Leaf(task, wait, bare)] if bare is not None else []
+    return [leaf for leaf in found if leaf.resource is not None]
+
+
+def groups(found: list[Leaf]) -> list[list[Leaf]]:
+    """The leaves of one loop and kind by what they wait for, and by the place where they wait."""
+    group_of: dict[Any, list[Leaf]] = {}
+    for leaf in found:
+        sort = (id(leaf.task.get_loop()), bool(leaf.finished))
+        keys = ((*sort, id(leaf.resource)), (*sort, *_place(leaf.task)))
+        known = {id(group): group for key in keys if (group := group_of.get(key)) is not None}
+        group = max(known.values(), key=len, default=[])
+        for other in known.values():
+            if other is not group:
+                group += other
+                group_of.update({key: group for key, each in group_of.items() if each is other})
+        group.append(leaf)
+        group_of.update(dict.fromkeys(keys, group))
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def finding_of(group: list[Leaf], told: Finding, state: State, now: float) -> Finding:
+    """``told`` (kind, verdict, title, note, help) with the group's tasks, the longest waiting first."""
+    graph = Graph()
+    for leaf in group[:MOST_CORE]:
+        graph.nodes[id(leaf.task)] = Node(leaf.task, "task", needs=(id(leaf.resource),), wait=leaf.wait)
+        graph.nodes[id(leaf.resource)] = Node(leaf.resource, "resource")
+    views = Views(graph, state, now)
+    core = sorted((id(leaf.task) for leaf in group[:MOST_CORE]), key=views.waiting_since)
+    victims = behind([leaf.task for leaf in group], state)
+    views.include(victims[:MOST_VICTIMS])
+    tasks, resources, edges = views.picture(core, [id(task) for task in victims[:MOST_VICTIMS]])
+    return Finding(
+        kind=told.kind,
+        verdict=told.verdict,
+        title=told.title,
+        age_s=max(0.0, now - views.waiting_since(core[0])),
+        loop=loop_name(group[0].task.get_loop()),
+        tasks=tasks,
+        resources=resources,
+        edges=edges,
+        victims=len(victims) + max(0, len(group) - MOST_CORE),
+        note=told.note,
+        help=told.help,
+        subject=(told.kind, frozenset(core)),
+    )
+
+
+def _bare_future(needs: tuple[Any, ...]) -> Any:
+    """The first unfinished future among the needs, seen through gathers and shields, that stands for no task."""
+    todo, seen = list(needs), set[int]()
+    while todo:
+        need = todo.pop(0)
+        if id(need) in seen or need.done() or isinstance(need, asyncio.Task):
+            continue
+        seen.add(id(need))
+        wait = future_wait(need)
+        if wait.mode is Mode.FREE:
+            return need
+        todo += wait.needs
+    return None
+
+
+def _place(task: Any) -> tuple[Any, int]:
+    links = chain(task.get_coro())
+    own = [link for link in links if link.module.partition(".")[0] not in ("asyncio", "unstuck")]
+    last = (own or links)[-1:]
+    return (last[0].code, last[0].lasti) if last else (None, id(task))
