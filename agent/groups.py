@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from .attributes import instance_attributes
@@ -17,6 +18,17 @@ from .stacks import chain
 from .waits.joiners import cancellers
 
 _MOST = 1_000
+
+
+def endangered(tasks: list[Any], pause: Callable[[], None]) -> list[Any]:
+    """Those of the tasks that would be cancelled if a child that is not among the tasks failed."""
+    known = set(map(id, tasks))
+    found = []
+    for task in tasks:
+        pause()
+        if any(id(child) not in known for child in group_children(task)):
+            found.append(task)
+    return found
 
 
 def group_children(task: Any) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ Laws:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .census import FREE, HAND_BACK, Census
@@ -19,6 +19,7 @@ from .deadlines import ending
 from .detectors import deadlock, held_by_finished, stuck
 from .findings import PROVEN, Finding
 from .graph import build
+from .groups import endangered
 from .judge import irreducible
 from .leaves import MOST_CORE, groups, leaves
 from .parking import is_parked_on_purpose
@@ -49,7 +50,7 @@ class Proving:
         start = time.thread_time()
         tasks = self._together(due, census)
         own = [tasks, census.joins, census.roots, *census.queues.values()]
-        proof = prove(tasks, ending, lambda: own, _breathe)
+        proof = prove(tasks, _moving, lambda: own, _breathe)
         closed = [task for task in proof.tasks if id(task) not in known]
         del proof
         yield from self._leaves(closed)
@@ -93,6 +94,11 @@ def _begin(finding: Finding, core: list[Any]) -> Iterator[Begun]:
     vigil = in_loop(core[0].get_loop(), step)
     if vigil is not None:
         yield finding, vigil
+
+
+def _moving(tasks: list[Any], pause: Callable[[], None]) -> list[Any]:
+    """Those of the closed tasks that a timer may cancel, or the failure of a task that is not closed."""
+    return [*ending(tasks, pause), *endangered(tasks, pause)]
 
 
 def _is_parked(record: Any) -> bool:
