@@ -131,10 +131,12 @@ def test_when_a_circle_of_awaits_is_ended(how: str) -> None:
 
 
 def test_when_the_lock_was_taken_by_hand_without_a_finally() -> None:
-    """Somebody else could release it: suspected, and only after stuck_after."""
+    """Somebody else who has it could release it: suspected, and only after stuck_after."""
+    reachable: list[asyncio.Lock] = []
 
     async def program() -> None:
         a, b = asyncio.Lock(), asyncio.Lock()
+        reachable[:] = [a, b]
 
         async def by_hand(first: asyncio.Lock, second: asyncio.Lock) -> None:
             await first.acquire()
