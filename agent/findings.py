@@ -26,7 +26,8 @@ from .snapshot import Edge, ResourceView, TaskView
 PROVEN, SUSPECTED, POTENTIAL = "proven", "suspected", "potential"
 _UPDATE_EVERY = 60.0
 _LIBRARY = os.path.dirname(os.path.dirname(asyncio.__file__))
-_WAITING = tuple(os.path.join(_LIBRARY, part) for part in ("asyncio/", "concurrent/", "threading.py", "queue.py"))
+_PARTS = ("asyncio/", "concurrent/", "threading.py", "queue.py", "contextlib.py")
+_WAITING = tuple(os.path.join(_LIBRARY, part) for part in _PARTS)
 
 
 @dataclass(frozen=True, slots=True)

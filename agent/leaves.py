@@ -112,6 +112,6 @@ def _bare_future(needs: tuple[Any, ...]) -> Any:
 
 def _place(task: Any) -> tuple[Any, int]:
     links = chain(task.get_coro())
-    own = [link for link in links if link.module.partition(".")[0] not in ("asyncio", "unstuck")]
+    own = [link for link in links if link.is_own]
     last = (own or links)[-1:]
     return (last[0].code, last[0].lasti) if last else (None, id(task))

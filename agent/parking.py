@@ -31,7 +31,7 @@ def is_parked_on_purpose(task: Any, resource: Any) -> bool:
     """Whether a task that waits for an event or future says by its code that it waits for ever."""
     if not isinstance(resource, asyncio.Event | asyncio.Future) or isinstance(resource, asyncio.Task):
         return False
-    own = [link for link in chain(task.get_coro()) if link.module.partition(".")[0] not in ("asyncio", "unstuck")]
+    own = [link for link in chain(task.get_coro()) if link.is_own]
     if not own:
         return False
     says = _awaited(own[-1].code, own[-1].lasti)

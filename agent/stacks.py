@@ -41,6 +41,7 @@ from .attributes import content, follow
 from .bytecode import Path, deletes_locals, exit_beyond_handlers, handlers_around
 
 MAX_DEPTH = 1000
+_BETWEEN = ("asyncio", "contextlib", "unstuck", "")
 _EXITS = ("__exit__", "__aexit__")
 _SUSPENDABLE = (CoroutineType, GeneratorType, AsyncGeneratorType)
 # Since 3.14 a with block keeps the unbound exit and the manager on the stack, before a bound method.
@@ -81,6 +82,11 @@ class Link:
         """Name of the module whose function this is; empty when it cannot be told."""
         frame = self.frame
         return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the program's, not one of those that the standard library or the agent puts in between."""
+        return self.module.partition(".")[0] not in _BETWEEN
 
     def referents(self) -> list[Any]:
         """The frame's locals in order, then its evaluation stack, after a few objects of the coroutine's own."""

@@ -11,7 +11,7 @@ from .text import clean
 
 _ASYNCIO = re.compile(r"[/\\](?:python3\.\d+t?|Lib)[/\\]asyncio[/\\]")
 _WAITING = re.compile(
-    r"[/\\](?:python3\.\d+t?|Lib)[/\\](?:asyncio[/\\]|concurrent[/\\]futures[/\\]|(?:threading|queue)\.py$)"
+    r"[/\\](?:python3\.\d+t?|Lib)[/\\](?:asyncio[/\\]|concurrent[/\\]futures[/\\]|(?:threading|queue|contextlib)\.py$)"
 )
 _LOOP = re.compile(_ASYNCIO.pattern + r"(?:events|base_events|runners)\.py$")
 _LIBRARY = re.compile(r"^<|[/\\](?:lib(?:64)?[/\\]python3\.\d+t?|Lib|site-packages|dist-packages)[/\\]")
