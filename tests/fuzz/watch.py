@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from unstuck.agent import api, census, watchdog
+from unstuck.agent import api, census, prospects, watchdog
 from unstuck.agent.config import KINDS, Settings
 from unstuck.agent.findings import PROVEN, SUSPECTED, Event
 from unstuck.agent.state import OwnReference
@@ -158,6 +158,7 @@ def watching() -> Iterator[Watch]:
     with (
         mock.patch.multiple(watchdog.Watchdog, start=lambda *_: None, stop=lambda *_: None),
         mock.patch.object(census.time, "sleep", lambda _: None),
+        mock.patch.object(prospects, "SHARE", 1e12),
     ):
         watch = Watch()
         api.install(settings, sinks=[watch])
