@@ -76,6 +76,10 @@ class Program:
         how = f"pace={self.pace}, looks={self.looks}, eager={self.eager}, collects={self.collects}"
         return f"Program({how}, source='''\\\n{self.source}''')"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """What hypothesis shows when it fails."""
+        printer.text(repr(self))
+
 
 @st.composite
 def programs(draw: Callable[[Any], Any]) -> Program:

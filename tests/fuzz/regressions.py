@@ -1,0 +1,60 @@
+"""Programs that the fuzzer found and that were once judged wrongly, by the name of what was wrong."""
+
+from __future__ import annotations
+
+from .render import Program
+
+WAIT_FOR_IS_ABOUT_TO_CANCEL = """\
+async def f3(L0):
+    async with L0:
+        async with L0:
+            await asyncio.sleep(1)
+async def task1(L0):
+    await asyncio.wait_for(f3(L0), 1)
+def start(spawn):
+    L0 = asyncio.Lock()
+    spawn(task1(L0), True)
+"""
+"""3.11: the timer has fired, and the task that will cancel the inner one has yet to run."""
+
+COLLECTED = """\
+async def f4(L0):
+    async with L0:
+        await asyncio.sleep(1)
+async def task1(L0):
+    async with L0:
+        await asyncio.create_task(f4(L0))
+def start(spawn):
+    L0 = asyncio.Lock()
+    spawn(task1(L0), False)
+"""
+"""Nobody refers to the tasks: the collector closes one, which releases its lock and so wakes the other."""
+
+JOB_OF_A_THREAD = """\
+async def task1(E0):
+    await in_executor(1, E0)
+def start(spawn):
+    E0 = asyncio.Event()
+    spawn(task1(E0), True)
+"""
+"""A future with two callbacks keeps them in a list: nobody was seen to be woken by it."""
+
+CHILD_FAILS = """\
+async def f3():
+    async with asyncio.timeout(1):
+        await asyncio.sleep(2)
+async def task1(E0):
+    async with asyncio.TaskGroup() as g2:
+        g2.create_task(f3())
+        await E0.wait()
+def start(spawn):
+    E0 = asyncio.Event()
+    spawn(task1(E0), True)
+"""
+"""A child of the group whose body waits for ever may fail, and then cancels the body."""
+
+PROGRAMS = {
+    name.lower(): Program(source, pace=1, looks=2, eager=False, collects=False)
+    for name, source in list(globals().items())
+    if name.isupper() and isinstance(source, str) and not name.startswith("_")
+}
