@@ -13,9 +13,10 @@ from typing import Any
 
 from .confirm import in_loop
 from .errors import DeadlockError
+from .resources import is_owned
 from .state import State
 from .vigil import Outcome, Vigil
-from .waits.reading import JOINABLE
+from .waits.reading import JOINABLE, wait_of
 
 
 def resolve(how: str, vigil: Vigil, state: State, story: str) -> bool:
@@ -56,6 +57,7 @@ def throw(task: Any, error: BaseException | None) -> bool:
     if entry is None:
         return False
     wake_up, context = entry
+    hands_over = is_owned(wait_of(task).resource)
     failed = task.get_loop().create_future()
     if error is None:
         failed.cancel()
@@ -65,6 +67,8 @@ def throw(task: Any, error: BaseException | None) -> bool:
     future.remove_done_callback(wake_up)
     future.add_done_callback(_retrieve)  # nobody awaits it any more: its error must not be called unretrieved
     task.get_loop().call_soon(wake_up, failed, context=context)
+    if hands_over:
+        future.cancel()  # else anyio's lock would be handed to a task that waits for it no more
     return True
 
 

@@ -21,6 +21,7 @@ from . import hooks
 from .config import Settings
 from .errors import DeadlockError
 from .imports import forget
+from .libraries import ANYIO
 from .patching import Patches
 from .pipeline import Pipeline
 from .sinks import Sink, open_sinks
@@ -77,6 +78,7 @@ def uninstall() -> None:
             return
         agent.state.on = False
         forget("uvloop")
+        forget(ANYIO)
         agent.watchdog.stop()
         for name in agent.patches.restore():
             complain(f"{name} was replaced by somebody else meanwhile and is left as it is")

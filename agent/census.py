@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .hooks.knot import holder_ids
 from .hooks.tasks import adopt
-from .state import State, TaskRecord
+from .resources import holder_ids
+from .state import OwnReference, Queued, State, TaskRecord
 from .waits.glance import Glance, glance
 from .waits.reading import JOINABLE, Gathering
 
@@ -28,8 +28,9 @@ _CLOSER_LOOKS = 2_000
 _FEW = 1_000
 HAND_BACK = 50e-6
 """Seconds of sleep between chunks: a sleep of 0 would take the interpreter again before anybody else wakes."""
-UNSEEN, FREE, LOOSE, OWNED, JOIN = range(5)
-_VERDICTS = {Glance.OUTSIDE: FREE, Glance.FREE: LOOSE, Glance.HELD: OWNED, Glance.JOIN: JOIN}
+UNSEEN, FREE, LOOSE, OWNED, JOIN, QUEUED = range(6)
+"""Verdicts. OWNED: a hook told what is waited for; QUEUED: no hook did, it was read."""
+_VERDICTS = {Glance.OUTSIDE: FREE, Glance.FREE: LOOSE, Glance.HELD: QUEUED, Glance.JOIN: JOIN}
 
 
 class Queue(NamedTuple):
@@ -62,14 +63,19 @@ class Taker:
     def __init__(self, state: State) -> None:
         self.state = state
         self._looks = self._ticks = 0
+        self._groups: dict[int, OwnReference] = {}
+        """Task id to the task group whose exit it is in."""
 
     def take(self, now: float) -> Census:
         """One pass. ``now`` is monotonic seconds."""
         self._adopt_strangers()
         records = list(self.state.records)
         census, self._looks = Census(len(records)), _CLOSER_LOOKS
+        queued: set[int] = set()
         for chunk in _chunks(records):
-            self._pass(chunk, now, census)
+            self._pass(chunk, now, census, queued)
+        _keep_only(queued, self.state.queued)
+        _keep_only(census.joins, self._groups)
         self._find_roots(census)
         return census
 
@@ -84,7 +90,7 @@ class Taker:
                 if id(task) not in known:
                     adopt(self.state, task)
 
-    def _pass(self, records: list[Any], now: float, census: Census) -> None:
+    def _pass(self, records: list[Any], now: float, census: Census, queued: set[int]) -> None:
         joins = census.joins
         for record in records:
             task = record()
@@ -95,26 +101,47 @@ class Taker:
                 if record.witness == id(future):
                     verdict = record.verdict
                     if verdict == UNSEEN:
-                        verdict = record.verdict = self._classify(task, future)
-                        if verdict > FREE:
-                            census.parked.append(record)
+                        verdict = self._look_at(task, future, record, census)
+                    if verdict < JOIN:
+                        continue
                     if verdict == JOIN:
                         joins[id(task)] = task
-                    continue
+                        continue
+                    if self._is_queued(task, future):
+                        queued.add(id(task))
+                        continue
             except AttributeError:
-                if not hasattr(task, "_fut_waiter"):
-                    continue  # some object that the program registered as a task
-                if not isinstance(record, TaskRecord):
-                    self._adopt(record, task)
+                if not self._is_new(record, task):
                     continue
-                self.state.note_loop(task.get_loop())
             record.witness, record.moved, record.verdict = id(future), now, UNSEEN
+
+    def _look_at(self, task: Any, future: Any, record: Any, census: Census) -> int:
+        verdict: int = self._classify(task, future, record.moved)
+        record.verdict = verdict
+        if verdict > FREE:
+            census.parked.append(record)
+        return verdict
+
+    def _is_new(self, record: Any, task: Any) -> bool:
+        """Whether this is the first look at a task whose creation was noted."""
+        if not hasattr(task, "_fut_waiter"):
+            return False  # some object that the program registered as a task
+        if not isinstance(record, TaskRecord):
+            self._adopt(record, task)
+            return False
+        self.state.note_loop(task.get_loop())
+        return True
+
+    def _is_queued(self, task: Any, future: Any) -> bool:
+        """Whether the note is of this very wait, not of another one on a future that had this address before."""
+        note = self.state.queued.get(id(task))
+        return note is not None and note.future() is future
 
     def _adopt(self, plain: Any, task: Any) -> None:
         self.state.records.discard(plain)
         adopt(self.state, task)
 
-    def _classify(self, task: Any, future: Any) -> int:
+    def _classify(self, task: Any, future: Any, since: float) -> int:
         if future is None:
             return UNSEEN  # running, about to run, or done
         if isinstance(future, JOINABLE):
@@ -124,22 +151,36 @@ class Taker:
         if not self._looks:
             return UNSEEN
         self._looks -= 1
-        return _VERDICTS[glance(task, future)]
+        kind, resource = glance(task, future)
+        if kind is Glance.HELD:
+            self.state.queued[id(task)] = Queued(OwnReference(resource), since, OwnReference(future))
+        elif isinstance(getattr(resource, "_tasks", None), set):
+            self._groups[id(task)] = OwnReference(resource)
+        return _VERDICTS[kind]
 
     def _find_roots(self, census: Census) -> None:
-        joins, roots, blocked = census.joins, census.roots, self.state.blocked
+        joins, roots, blocked, queued = census.joins, census.roots, self.state.blocked, self.state.queued
         self._find_queues(census.queues)
         for key, queue in census.queues.items():
-            if any(holder in blocked or holder in joins for holder in queue.holders):
+            if any(holder in blocked or holder in joins or holder in queued for holder in queue.holders):
                 roots[key] = queue.resource
         for chunk in _chunks(list(joins.items())):
             for key, task in chunk:
                 future = task._fut_waiter
                 if not isinstance(future, asyncio.Task):
-                    if _may_be_stuck(future, joins, blocked):
+                    needs = self._needs(key, future)
+                    if needs is None or _any_waits(needs, joins, blocked, queued):
                         roots[key] = task
-                elif id(future) in joins or id(future) in blocked:
+                elif id(future) in joins or id(future) in blocked or id(future) in queued:
                     roots[key] = task
+
+    def _needs(self, key: int, future: Any) -> list[Any] | None:
+        """What a joining task waits for, where its future is no task; None when that is not known at a glance."""
+        if isinstance(future, Gathering):
+            return list(future._children)
+        weak = self._groups.get(key)
+        group: Any = weak() if weak is not None else None
+        return list(group._tasks) if getattr(group, "_on_completed_fut", None) is future else None
 
     def _find_queues(self, queues: dict[int, Queue]) -> None:
         for chunk in _chunks(list(self.state.blocked.items())):
@@ -148,6 +189,11 @@ class Taker:
                 # entered in the order of time: the first is the longest waiter
                 if resource is not None and id(resource) not in queues:
                     queues[id(resource)] = Queue(resource, key, since, holder_ids(resource))
+        for chunk in _chunks(list(self.state.queued.items())):
+            for key, wait in chunk:
+                resource = wait.resource()
+                if resource is not None and id(resource) not in queues:
+                    queues[id(resource)] = Queue(resource, key, wait.since, holder_ids(resource))
 
 
 def _chunks(things: list[Any]) -> Iterator[list[Any]]:
@@ -157,8 +203,15 @@ def _chunks(things: list[Any]) -> Iterator[list[Any]]:
         time.sleep(HAND_BACK)
 
 
-def _may_be_stuck(future: Any, joins: dict[int, Any], blocked: dict[int, Any]) -> bool:
-    """Whether somebody this future, which is no task, stands for is parked too; yes if it does not tell."""
-    if not isinstance(future, Gathering):
-        return True
-    return any(id(child) in joins or id(child) in blocked or isinstance(child, Gathering) for child in future._children)
+def _any_waits(needs: list[Any], joins: dict[int, Any], blocked: dict[int, Any], queued: dict[int, Any]) -> bool:
+    """Whether one of these futures is a wait for others itself: a gather, or a task that is parked in one."""
+    for need in needs:
+        key = id(need)
+        if key in joins or key in blocked or key in queued or isinstance(need, Gathering):
+            return True
+    return False
+
+
+def _keep_only(living: Container[int], notes: dict[int, Any]) -> None:
+    for key in [key for key in notes if key not in living]:
+        del notes[key]

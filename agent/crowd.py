@@ -13,7 +13,7 @@ from collections import defaultdict
 from typing import Any
 
 from .deadlines import own_deadline
-from .hooks.knot import holder_ids
+from .resources import holder_ids
 from .state import State
 from .waits.joiners import joiners
 
@@ -25,8 +25,7 @@ def behind(core: list[Any], state: State) -> list[Any]:
     """The tasks behind these core tasks, nearest first."""
     queues: dict[int, list[int]] = defaultdict(list)
     held: dict[int, list[int]] = defaultdict(list)
-    for key, (known, _since) in list(state.blocked.items()):
-        resource = known()
+    for key, resource, _since in state.waits():
         if id(resource) not in queues:
             for holder in holder_ids(resource):
                 held[holder].append(id(resource))

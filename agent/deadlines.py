@@ -3,9 +3,12 @@
 Laws:
 - A timeout is any entered context manager that keeps a live timer of its own: asyncio's, anyio's,
   async-timeout's and a home-made one all look alike from here. In the loop's thread the timers are also
-  read backwards (``timers``), for a timeout may be entered where no frame of the chain shows it.
+  read backwards (``timers``), for a timeout may be entered where no frame of the chain shows it. anyio's cancel
+  scopes are asked themselves (``scopes``): those of the task's group count, those beyond a shield do not.
 - Cancelling a task cancels what it awaits; so a deadline is handed down along plain awaits, gather and
   TaskGroup, and stops at shield, wait and as_completed.
+- What a task hands down to the children of a group it is in the body of: a timeout, for it raises and so ends
+  the group; not the end of a sleep, nor that of an anyio scope entered bare within the body.
 - Where a chain cannot be followed to its end, or a frame's blocks cannot be read, there may be a deadline:
   an unsure one at UNKNOWN.
 - One pass up to all who could hand a deadline down, one pass down: linear, also in rings of thousands.
@@ -13,20 +16,24 @@ Laws:
 
 from __future__ import annotations
 
+import functools
 import gc
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from . import scopes
 from .managers import unfold
 from .stacks import chain_of
 from .timers import Due, earlier, reach
-from .waits.joiners import cancellers, is_let_go
+from .waits.joiners import cancellers, groups_over, is_let_go
 from .waits.reading import wait_of
 
 UNKNOWN = math.inf
 _MOST = 20_000
+_PAUSES = ("asyncio.sleep", "asyncio.wait")
+"""Waits that end by themselves without cancelling or raising anything."""
 
 
 def deadlines(
@@ -43,12 +50,18 @@ def deadlines(
         seen.add(id(task))
         if pause is not None:
             pause()
-        due = own_deadline(task, reached)
-        if due is not None:
-            found[id(task)] = due
-        for canceller in cancellers(task):
-            below[id(canceller)].append(id(task))
+        _note(found, id(task), own_deadline(task, reached))
+        below[_handed_to(task)].append(id(task))
+        for canceller in cancellers(task, groups=False):
+            below[id(canceller)].append(_handed_to(task))
             todo.append(canceller)
+        for group, host in groups_over(task):
+            below[id(group)].append(_handed_to(task))
+            if id(group) not in seen:
+                seen.add(id(group))
+                _note(found, id(group), _deadline_of_group(group, host, reached))
+                below[_handed_to(host)].append(id(group))
+                todo.append(host)
     _hand_down(found, below)
     return found
 
@@ -61,6 +74,16 @@ def ending(tasks: Iterable[Any], pause: Callable[[], None]) -> list[Any]:
         reached.update(reach(loop))
     dues = deadlines(waiting, reached, pause)
     return [task for task in waiting if id(task) in dues]
+
+
+def _handed_to(task: Any) -> int:
+    """The key of what others hand down to a task, apart from its own deadline."""
+    return ~id(task)
+
+
+def _note(found: dict[int, Due], key: int, due: Due | None) -> None:
+    if due is not None:
+        found[key] = due
 
 
 def _hand_down(found: dict[int, Due], below: Mapping[int, list[int]]) -> None:
@@ -76,23 +99,43 @@ def _hand_down(found: dict[int, Due], below: Mapping[int, list[int]]) -> None:
 
 def own_deadline(task: Any, reached: Mapping[int, Due]) -> Due | None:
     """The deadline that the task's own frames, or timers that reach it, set."""
-    if task.done():
-        return None
+    return None if task.done() else functools.reduce(earlier, _dues(task, reached), None)
+
+
+def _deadline_of_group(group: Any, host: Any, reached: Mapping[int, Due]) -> Due | None:
+    """The deadline of a group's children that comes from the task in its body or exit."""
+    return None if host.done() else functools.reduce(earlier, _dues(host, reached, group), None)
+
+
+def _dues(task: Any, reached: Mapping[int, Due], group: Any = None) -> Iterator[Due | None]:
+    """All that ends the wait of ``task``; given a group that it hosts, only what may end the group's children too."""
     wait, chain = wait_of(task), chain_of(task)
-    due = earlier(reached.get(id(task)), reached.get(id(task._fut_waiter)))
-    if wait.due is not None:
-        due = earlier(due, Due(wait.due, True))
+    yield reached.get(id(task))
+    yield reached.get(id(task._fut_waiter))
+    if wait.due is not None and (group is None or wait.kind not in _PAUSES):
+        yield Due(wait.due, True)
     if not chain.complete or is_let_go(task):
-        due = earlier(due, Due(UNKNOWN, False))
+        yield Due(UNKNOWN, False)
+    is_managed, is_inside, passing = scopes.is_managed(task), False, set[int]()
     for link in chain.links:
         entered = link.entered()
         if entered is None:
-            due = earlier(due, Due(UNKNOWN, False))
+            yield Due(UNKNOWN, False)
         for each in entered or ():
+            if is_inside and scopes.is_scope(each.manager):
+                passing.add(id(each.manager))  # entered bare in the body: the body goes on after it
             for manager in unfold(each.manager):
-                timer = live_timer(manager)
-                due = earlier(due, Due(timer.when(), True) if timer is not None else None)
-    return due
+                is_inside = is_inside or manager is group
+                timer = None if is_managed and scopes.is_scope(manager) else live_timer(manager)
+                yield Due(timer.when(), True) if timer is not None else None
+    yield from _dues_of_scopes(task, passing)
+
+
+def _dues_of_scopes(task: Any, passing: set[int]) -> Iterator[Due | None]:
+    now = task.get_loop().time()
+    for scope in scopes.around(task):
+        when = scopes.due(scope, now)
+        yield Due(when, True) if when is not None and id(scope) not in passing else None
 
 
 def live_timer(manager: Any) -> Any:

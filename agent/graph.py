@@ -23,6 +23,7 @@ from typing import Any
 from .deadlines import deadlines
 from .groups import group_children
 from .holds import Hold, holds_on, waiters_that_release
+from .resources import is_resource
 from .state import State
 from .timers import Due, reach
 from .waits import Mode, Wait, future_wait, wait_of
@@ -122,7 +123,7 @@ class Builder:
         """The node of a task, a lock, a semaphore or a future."""
         if isinstance(thing, asyncio.Task):
             return self.task(thing)
-        if isinstance(thing, asyncio.Lock | asyncio.Semaphore):
+        if is_resource(thing):
             return self.resource(thing)
         if thing.done():
             return Node(thing, "future"), (), ()
@@ -149,6 +150,8 @@ class Builder:
             return node, (), ()
         node.wait = wait
         node.strict = Mode.ALL if wait.mode is Mode.ALL else Mode.ANY
+        if not wait.certain:
+            node.strict = Mode.FREE
         node.likely = Mode.ANY if wait.mode is Mode.ANY else Mode.ALL
         return node, pending, escapes
 
@@ -160,7 +163,7 @@ class Builder:
         sure = all(hold.sure for hold in holds)
         strict = Mode.ANY if sure else Mode.FREE
         # A semaphore taken by hand is as likely a signal that somebody else gives: not even suspicious.
-        likely = Mode.ANY if sure or self.nobody_else or isinstance(resource, asyncio.Lock) else Mode.FREE
+        likely = Mode.ANY if sure or self.nobody_else or not isinstance(resource, asyncio.Semaphore) else Mode.FREE
         escapes = tuple(waiters_that_release(resource, self.state)) if sure else ()
         return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), escapes
 

@@ -4,6 +4,7 @@ Laws:
 - Any entered manager that starts tasks and keeps a set of them counts (asyncio's TaskGroup and anyio's).
 - The task's own groups and those of whoever awaits it. Not its siblings in the group it was started in: a
   handler in a server's group would then never be proven stuck, for another handler might fail.
+- Nor an anyio group whose cancellation a shield keeps from the task.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from .attributes import instance_attributes
+from .attributes import follow, instance_attributes
 from .managers import within
+from .scopes import is_scope, shielded_from
 from .stacks import chain
 from .waits.joiners import cancellers
 
@@ -48,11 +50,15 @@ def group_children(task: Any) -> tuple[Any, ...]:
 
 
 def _own_children(task: Any) -> list[Any]:
-    children = []
+    children, beyond = [], shielded_from(task)
     for link in chain(task.get_coro()):
         for entered in within(link):
-            cls = type(entered.manager)
+            cls, scope = type(entered.manager), follow(entered.manager, ("cancel_scope",))
+            if id(scope) in beyond or not (hasattr(cls, "create_task") or hasattr(cls, "start_soon")):
+                continue
             kept = instance_attributes(entered.manager).get("_tasks")
-            if isinstance(kept, set) and (hasattr(cls, "create_task") or hasattr(cls, "start_soon")):
+            if kept is None and is_scope(scope):  # anyio up to 4.1
+                kept = scope._tasks
+            if isinstance(kept, set):
                 children += [each for each in list(kept) if isinstance(each, asyncio.Task) and not each.done()]
     return [child for child in children if child is not task]

@@ -10,6 +10,7 @@ Laws:
 - A block around the acquire() that is still going on gives back what that one will take, nothing else.
 - While a task that was seen to release too early lives, nothing is sure: it may do so again (``hooks.doubt``).
 - A semaphore is accounted for only when the units noted make up exactly the units missing.
+- An anyio lock can be given back by its owner only, so that hold is sure without a block.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import Any
 from .attributes import follow
 from .bytecode import handlers_around, released_paths
 from .hooks.doubt import is_debtor
-from .hooks.knot import FOREIGN, holder_ids
+from .hooks.knot import FOREIGN
 from .managers import within
+from .resources import holder_ids, is_anyio, is_owned, stands_for
 from .stacks import Entered, Link, chain, line_of
 from .state import DEBTORS, HOLDS, PLACES, SITE, State
 
@@ -78,7 +80,7 @@ def hold_of(task: Any, resource: Any, units: int) -> Hold:
         for line in _blocks(link, inner, resource)
     ]
     if not places:
-        return Hold(task, units, False, *(noted_place(resource, id(task)) or (None, None)))
+        return Hold(task, units, is_owned(resource), *(noted_place(resource, id(task)) or (None, None)))
     link, line = places[0]
     return Hold(task, units, len(places) >= units and not doubtful, line, link.code)
 
@@ -138,7 +140,7 @@ def _blocks(link: Link, inner: Link | None, resource: Any) -> Iterator[int]:
         return
     for handler in handlers_around(link.code, link.lasti):
         paths = () if handler.is_with else released_paths(link.code, handler.target)
-        if any(link.lookup(path) is resource for path in paths):
+        if any(stands_for(link.lookup(path)) is resource for path in paths):
             yield handler.line
 
 
@@ -149,8 +151,10 @@ def _is_acquiring(link: Link, resource: Any) -> bool:
 def waiters_that_release(resource: Any, state: State) -> Iterator[Any]:
     """Tasks blocked on ``resource`` inside a ``try`` whose handler releases it, got or not.
 
-    Such a waiter, once its wait ends in a timeout, gives away what somebody else holds.
+    Such a waiter, once its wait ends in a timeout, gives away what somebody else holds. anyio refuses that.
     """
+    if is_anyio(resource):
+        return
     for key, (wanted, _since) in list(state.blocked.items())[:_MOST_WAITERS]:
         if wanted() is resource:
             task = state.task_by_id(key)
@@ -165,7 +169,7 @@ def _may_release(link: Link, resource: Any) -> bool:
     for handler in handlers_around(link.code, link.lasti):
         for path in () if handler.is_with else released_paths(link.code, handler.target):
             found = link.lookup(path)
-            if found is resource or found is None:
+            if found is None or stands_for(found) is resource:
                 return True
     return False
 
@@ -175,15 +179,15 @@ def gives_back(entered: Entered, resource: Any) -> bool:
     manager = entered.manager
     if not entered.is_async:
         return False
-    if manager is resource:
-        return _is_stock(manager)
-    if isinstance(manager, asyncio.Condition):
-        return manager._lock is resource and type(manager) is asyncio.Condition and _is_stock(resource)  # type: ignore[attr-defined]
+    if stands_for(manager) is resource:
+        return _is_stock(resource)
     return _releases_by_name(manager, resource)
 
 
 def _is_stock(resource: Any) -> bool:
     """Whether the class leaves taking and giving back to asyncio."""
+    if is_anyio(resource):
+        return True  # of exactly anyio's own class
     cls = type(resource)
     base = next((kind for kind in _KINDS if isinstance(resource, kind)), None)
     if base is None or cls in (base, asyncio.BoundedSemaphore):
@@ -196,7 +200,5 @@ def _releases_by_name(manager: Any, resource: Any) -> bool:
     code = getattr(getattr(type(manager), "__aexit__", None), "__code__", None)
     if code is None or not code.co_argcount:
         return False
-    return any(
-        path.kind == "fast" and path.root == code.co_varnames[0] and follow(manager, path.attributes) is resource
-        for path in released_paths(code)
-    )
+    own = [path for path in released_paths(code) if (path.kind, path.root) == ("fast", code.co_varnames[0])]
+    return any(stands_for(follow(manager, path.attributes)) is resource for path in own)

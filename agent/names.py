@@ -22,6 +22,7 @@ from typing import Any
 
 from . import source
 from .attributes import instance_attributes
+from .resources import stands_for
 from .stacks import Link
 from .state import SITE
 
@@ -55,12 +56,12 @@ def _search(roots: Iterable[tuple[str, str, Any]], wanted: set[int], found: dict
         if id(thing) in seen:
             continue
         seen.add(id(thing))
+        if id(inner := stands_for(thing)) in wanted:  # a condition goes by its own name, not by that of its lock
+            found.setdefault(id(inner), _full(name, suffix))
         if id(thing) in wanted:
             found.setdefault(id(thing), _full(name, suffix))
         if isinstance(thing, _OPAQUE):
             continue
-        if isinstance(thing, asyncio.Condition) and id(thing._lock) in wanted:  # type: ignore[attr-defined]
-            found.setdefault(id(thing._lock), _full(name, suffix))  # type: ignore[attr-defined]
         if depth:
             todo.extend((name + step, suffix, inner, depth - 1) for step, inner in _inside(thing))
 
@@ -132,7 +133,7 @@ def _target_of(statement: ast.stmt, column: int) -> str | None:
 
 
 def _is_library(module: str) -> bool:
-    return module.partition(".")[0] in ("asyncio", "unstuck", "contextlib", "")
+    return module.partition(".")[0] in ("asyncio", "anyio", "unstuck", "contextlib", "")
 
 
 def _inside(thing: Any) -> list[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from types import CodeType
 from typing import Any
 
 from .bytecode import handlers_around
+from .libraries import anyio
 from .stacks import Link, chain
 from .waits.reading import callbacks
 from .waits.rows import find_code
@@ -29,7 +30,9 @@ _FAST = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
 
 def is_parked_on_purpose(task: Any, resource: Any) -> bool:
     """Whether a task that waits for an event or future says by its code that it waits for ever."""
-    if not isinstance(resource, asyncio.Event | asyncio.Future) or isinstance(resource, asyncio.Task):
+    library = anyio()
+    events = library.events if library is not None else ()
+    if not isinstance(resource, (asyncio.Event, asyncio.Future, *events)) or isinstance(resource, asyncio.Task):
         return False
     own = [link for link in chain(task.get_coro()) if link.is_own]
     if not own:

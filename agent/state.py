@@ -15,7 +15,7 @@ from asyncio import AbstractEventLoop, Task
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 Site = tuple[CodeType, int]
 """A code object and the offset of the instruction being executed in it."""
@@ -53,6 +53,14 @@ class TaskRecord(weakref.ref["Task[Any]"]):
     verdict: int
 
 
+class Queued(NamedTuple):
+    """A wait for a resource as it was read: since when (monotonic), and the future that the task is suspended on."""
+
+    resource: OwnReference
+    since: float
+    future: OwnReference
+
+
 class State:
     """What the hooks know of one process."""
 
@@ -66,6 +74,8 @@ class State:
 
         Weakly: a primitive's waiters, and so the tasks, hang on it.
         """
+        self.queued: dict[int, Queued] = {}
+        """The same for resources that tell no hook (anyio's), as the last census read it."""
         self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self.inherited: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         """Loops that were the parent's before a fork: never to be touched here, their pipes are shared."""
@@ -88,7 +98,16 @@ class State:
         self.inherited = weakref.WeakSet([*self.inherited, *self.loops])
         self.loops = weakref.WeakSet()
         self.blocked.clear()
+        self.queued.clear()
         self.facts.clear()
+
+    def waits(self) -> Iterator[tuple[int, Any, float]]:
+        """Who waits for which resource since when: task id, resource, monotonic seconds."""
+        read = [(key, (wait.resource, wait.since)) for key, wait in list(self.queued.items())]
+        for key, (known, since) in [*list(self.blocked.items()), *read]:
+            resource = known()
+            if resource is not None:
+                yield key, resource, since
 
     def task_by_id(self, key: int) -> Task[Any] | None:
         """The living task at that address, in constant time."""

@@ -6,7 +6,8 @@ Laws:
 - A timer whose callback belongs to the task, future or lock itself, or to a context manager, is SURE: the
   wait has a deadline. Whatever else can reach it (a heartbeat that knows its connection, which knows its
   task) is a possible waker: it takes away the proof, not the suspicion.
-- asyncio.sleep's own timers are passed over: they wake the sleeper, who is no party to a deadlock.
+- asyncio.sleep's own timers are passed over: they wake the sleeper, who is no party to a deadlock. So are those
+  of anyio's cancel scopes: whom they reach, and whom a shield keeps from it, ``scopes`` knows exactly.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from types import FunctionType
 from typing import Any
 
 from .attributes import instance_attributes
+from .resources import is_anyio
+from .scopes import is_scope
 
 _SLEEP = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 _WAKEABLE = (asyncio.Future, asyncio.Lock, asyncio.Semaphore)
@@ -68,17 +71,23 @@ def reach(loop: Any) -> dict[int, Due]:
 
 def _reached(timer: Any) -> Iterator[tuple[int, bool]]:
     for thing in _with_nested(_agents(timer)):
-        if isinstance(thing, _WAKEABLE):
+        if _is_wakeable(thing):
             yield id(thing), True
+            continue
+        if is_scope(thing):
             continue
         sure = hasattr(type(thing), "__exit__") or hasattr(type(thing), "__aexit__")
         for value in _own(thing):
-            if isinstance(value, _WAKEABLE):
+            if _is_wakeable(value):
                 yield id(value), sure
             else:
                 for item in _items(value):
-                    if isinstance(item, _WAKEABLE):
+                    if _is_wakeable(item):
                         yield id(item), sure
+
+
+def _is_wakeable(thing: Any) -> bool:
+    return isinstance(thing, _WAKEABLE) or is_anyio(thing)
 
 
 def _with_nested(things: Iterable[Any]) -> Iterator[Any]:
@@ -90,7 +99,7 @@ def _with_nested(things: Iterable[Any]) -> Iterator[Any]:
             continue
         seen.add(id(thing))
         yield thing
-        if not isinstance(thing, _WAKEABLE):
+        if not _is_wakeable(thing) and not is_scope(thing):
             values = [item for value in _own(thing) for item in (value, *_items(value))]
             todo += [each for each in values if type(each) is type(thing)]
 

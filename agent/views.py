@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from .graph import Graph, Node, build
+from .libraries import anyio
 from .names import name_all
+from .resources import type_name, units, waiters
 from .snapshot import Edge, Held, Place, ResourceView, TaskView
 from .stacks import Link, chain, line_of
 from .state import SITE, State
@@ -156,18 +158,15 @@ class Views:
         """A view of a lock or semaphore."""
         node = self.graph.nodes[key]
         resource = node.thing
-        waiters = getattr(resource, "_waiters", None)
         site = getattr(resource, SITE, None)
         return ResourceView(
             id=resource_id(resource),
-            type=f"asyncio.{type(resource).__name__}"
-            if type(resource).__module__.startswith("asyncio")
-            else type(resource).__qualname__,
+            type=type_name(resource),
             name=name,
             created_at=Place.at(site[0].co_filename, line_of(site[0], site[1]), site[0].co_qualname) if site else None,
             holders=tuple(task_id(hold.task) for hold in node.holds),
-            waiters=len(waiters) if waiters else 0,
-            units=site[2] if site and len(site) > 2 else None,
+            waiters=waiters(resource),
+            units=units(resource),
         )
 
     def _edges(self, keys: list[int], resources: list[int]) -> tuple[Edge, ...]:
@@ -187,8 +186,11 @@ class Views:
 
 
 def coroutine_name(task: Any) -> str:
-    """The qualified name of the task's coroutine function."""
+    """The qualified name of the task's coroutine function; of the program's, where anyio put its own around it."""
     coro = task.get_coro()
+    library = anyio()
+    if library is not None and library.is_wrapper(coro) and coro.cr_await is not None:
+        coro = coro.cr_await
     return str(getattr(coro, "__qualname__", None) or type(coro).__qualname__)
 
 

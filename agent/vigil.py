@@ -2,8 +2,10 @@
 
 Laws:
 - Begun in the loop's own thread, where the tasks hold still. Weak references only.
-- Each task is watched together with the very future it was suspended on, and tells by a done-callback how
-  it ended, for it may be gone before anybody looks.
+- Each task is watched together with the very future it was suspended on, and both tell by a done-callback how
+  they ended, for they may be gone before anybody looks.
+- A task that was cancelled need not look so afterwards: a timeout or a cancel scope takes its request back. But
+  whoever cancels a task cancels the future that it is suspended on.
 - Whoever was cancelled, was collected because nobody referred to it, or went down with its loop, did not move
   by itself: that closes a finding. Whoever
   went on without that proves the finding wrong: it is retracted.
@@ -38,6 +40,8 @@ class Member:
         self.cancels = task.cancelling()
         self.end: Outcome | None = None
         task.add_done_callback(self._done)
+        if self.future is not None:
+            future.add_done_callback(self._future_done)
 
     def outcome(self) -> Outcome:
         """What became of this one."""
@@ -48,7 +52,7 @@ class Member:
             return Outcome.ENDED
         future = self.future() if self.future is not None else None
         if future is None or task._fut_waiter is not future or future.done():
-            return Outcome.MOVED
+            return Outcome.ENDED if future is not None and future.cancelled() else Outcome.MOVED
         return Outcome.ENDED if task.get_loop().is_closed() else Outcome.STILL
 
     def dismiss(self) -> None:
@@ -56,6 +60,13 @@ class Member:
         task = self.task()
         if task is not None:
             task.remove_done_callback(self._done)
+        future = self.future() if self.future is not None else None
+        if future is not None:
+            future.remove_done_callback(self._future_done)
+
+    def _future_done(self, future: Any) -> None:
+        if future.cancelled():
+            self.end = Outcome.ENDED
 
     def _done(self, task: Any) -> None:
         if self.end is None:

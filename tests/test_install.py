@@ -273,7 +273,7 @@ def own_objects() -> Counter[str]:
     """How many objects of the agent's own classes live, by class."""
     gc.collect()
     classes = (type(each) for each in gc.get_objects())
-    return Counter(cls.__qualname__ for cls in classes if cls.__module__.startswith("unstuck.agent"))
+    return Counter(cls.__qualname__ for cls in classes if str(cls.__module__).startswith("unstuck.agent"))
 
 
 def test_when_switched_off_from_another_thread() -> None:

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from ..confirm import Judgement
 from ..crowd import behind
 from ..findings import PROVEN, SUSPECTED, Finding
+from ..graph import Node
 from ..judge import cores, remainder, shortest_ring
+from ..resources import is_pool
 from ..state import State
 from ..views import MOST_VICTIMS, Views, loop_name
 from ..waits import Mode
@@ -71,7 +73,7 @@ def _describe(
         resources=resources,
         edges=edges,
         victims=len(victims),
-        note=_note(verdict),
+        note=_note(verdict, [graph.nodes[key] for key in ring]),
         help=_help(judgement, ring),
         subject=(KIND, frozenset(ring)),
     )
@@ -94,9 +96,11 @@ def _title(tasks: int) -> str:
     return f"{tasks} tasks wait for each other"
 
 
-def _note(verdict: str) -> str | None:
+def _note(verdict: str, nodes: list[Node]) -> str | None:
     if verdict == PROVEN:
         return None
+    if any(node.wait is not None and not node.wait.certain for node in nodes):
+        return "not proven: somebody else could say that the child has started"
     return "not proven: another task could still release by hand what is held here, or a sibling fail and end the join"
 
 
@@ -109,7 +113,7 @@ def _help(judgement: Judgement, ring: list[int]) -> str:
         )
     if len(held) < len(nodes):
         return "do not await a task that needs a lock you hold: release it first, or hand the work over without waiting"
-    if any(hasattr(resource, "_value") for resource in held):
+    if any(map(is_pool, held)):
         return (
             "do not ask a pool for a second unit while holding one: take all that is needed at once, or give back first"
         )

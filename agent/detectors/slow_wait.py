@@ -16,6 +16,7 @@ from ..census import Queue
 from ..confirm import Judgement
 from ..findings import SUSPECTED, Finding
 from ..graph import Graph
+from ..resources import waiters as queued
 from ..state import State
 from ..views import Views, loop_name
 from ..waits import Mode, wait_of
@@ -64,7 +65,7 @@ def _describe(graph: Graph, key: int, resource: Any, state: State, now: float) -
     waiter = graph.nodes[key].thing
     holders = [id(hold.task) for hold in graph.nodes[id(resource)].holds if id(hold.task) in graph.nodes]
     tasks, resources, edges = views.picture([key], holders)
-    others = len(getattr(resource, "_waiters", None) or ()) - 1
+    others = queued(resource) - 1
     return Finding(
         kind=KIND,
         verdict=SUSPECTED,

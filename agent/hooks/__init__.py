@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from ..imports import after_import
+from ..libraries import ANYIO
 from ..patching import Patches
 from ..state import State
 
@@ -12,6 +14,7 @@ from ..state import State
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
     from . import coroutines, errors, gathers, locks, loops, semaphores, sites
+    from .tasks import pass_on_anyio
 
     if sys.version_info >= (3, 14):
         from . import tasks_loop as tasks
@@ -28,3 +31,7 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
     if errors.KIND in wanted:
         errors.install(patches, state, errors.listener(state))
         gathers.install(patches, state)
+    if ANYIO in sys.modules:
+        pass_on_anyio()
+    else:
+        after_import(ANYIO, pass_on_anyio)

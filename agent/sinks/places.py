@@ -12,13 +12,14 @@ from .text import clean
 _ASYNCIO = re.compile(r"[/\\](?:python3\.\d+t?|Lib)[/\\]asyncio[/\\]")
 _WAITING = re.compile(
     r"[/\\](?:python3\.\d+t?|Lib)[/\\](?:asyncio[/\\]|concurrent[/\\]futures[/\\]|(?:threading|queue|contextlib)\.py$)"
+    r"|[/\\](?:site|dist)-packages[/\\]anyio[/\\]"
 )
 _LOOP = re.compile(_ASYNCIO.pattern + r"(?:events|base_events|runners)\.py$")
 _LIBRARY = re.compile(r"^<|[/\\](?:lib(?:64)?[/\\]python3\.\d+t?|Lib|site-packages|dist-packages)[/\\]")
 
 
 def waiting_place(stack: Sequence[Place]) -> Place | None:
-    """The line at which the program waits: its innermost frame outside the standard library's waiting."""
+    """The line at which the program waits: its innermost frame outside the waiting of libraries."""
     innermost = stack[-1] if stack else None
     return next((place for place in reversed(stack) if not _WAITING.search(place.file)), innermost)
 

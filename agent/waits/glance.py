@@ -23,7 +23,13 @@ class Glance(Enum):
     JOIN = "join"
 
 
-def glance(task: Any, future: Any) -> Glance:
+Seen = tuple[Glance, Any]
+"""The kind of wait, and what is waited for where that matters: what is held, or a task group."""
+_OUTSIDE: Seen = (Glance.OUTSIDE, None)
+_FREE: Seen = (Glance.FREE, None)
+
+
+def glance(task: Any, future: Any) -> Seen:
     """The kind of wait of a task suspended on ``future``; exact only while the task stays suspended."""
     relevant, outside = table().relevant, table().outside
     current = task.get_coro()
@@ -33,15 +39,15 @@ def glance(task: Any, future: Any) -> Glance:
         if id(current.cr_code) in relevant:
             return _read(task)
         if id(current.cr_code) in outside:
-            return Glance.OUTSIDE
+            return _OUTSIDE
         current = current.cr_await
     if type(current).__name__ == "FutureIter":
-        return _read(task) if stands_for_another(future) else Glance.FREE
+        return _read(task) if stands_for_another(future) else _FREE
     return _read(task)
 
 
-def _read(task: Any) -> Glance:
-    mode = wait_of(task).mode
-    if mode is Mode.HELD:
-        return Glance.HELD
-    return Glance.FREE if mode in (Mode.FREE, Mode.READY) else Glance.JOIN
+def _read(task: Any) -> Seen:
+    wait = wait_of(task)
+    if wait.mode is Mode.HELD:
+        return Glance.HELD, wait.resource
+    return _FREE if wait.mode in (Mode.FREE, Mode.READY) else (Glance.JOIN, wait.resource)

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..libraries import ANYIO, anyio
 from ..state import State
 from .reading import callbacks, closed_over
 from .rows import find_code
@@ -21,6 +22,15 @@ def cancellers(future: Any, groups: bool = True) -> Iterator[Any]:
     Without ``groups`` TaskGroups are left out too.
     """
     return _tasks_beyond(future, lambda callback: _behind(callback, groups))
+
+
+def groups_over(task: Any) -> Iterator[tuple[Any, Any]]:
+    """The task group that started the task, and the task that is in the group's body or exit."""
+    for callback in callbacks(task):
+        group = _group_of(callback)
+        host = _host_of(group) if group is not None else None
+        if host is not None:
+            yield group, host
 
 
 def joiners(future: Any) -> Iterator[Any]:
@@ -79,8 +89,26 @@ def _behind(callback: Any, groups: bool) -> Any:
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
         return owner
-    if isinstance(owner, asyncio.TaskGroup):
-        return getattr(owner, "_parent_task", None) if groups else None
+    group = _group_of(callback)
+    if group is not None:
+        return _host_of(group) if groups else None
     if getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback"):
         return closed_over(callback, "outer")
     return None
+
+
+def _group_of(callback: Any) -> Any:
+    """The task group that waits for the future with this callback, or None."""
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.TaskGroup):
+        return owner
+    code = getattr(callback, "__code__", None)
+    if code is not None and anyio() is not None and code is find_code(f"{ANYIO}:TaskGroup._spawn.task_done"):
+        return closed_over(callback, "self")
+    return None
+
+
+def _host_of(group: Any) -> Any:
+    if isinstance(group, asyncio.TaskGroup):
+        return getattr(group, "_parent_task", None)
+    return getattr(getattr(group, "cancel_scope", None), "_host_task", None)

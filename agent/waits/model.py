@@ -37,6 +37,8 @@ class Wait:
     """The futures and tasks that must finish, for the joining modes."""
     due: float | None = None
     """Loop time at which the wait ends by itself."""
+    certain: bool = True
+    """False when something that is not known could end it as well."""
 
 
 READY = Wait("running", Mode.READY)

@@ -15,6 +15,7 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from ..libraries import anyio
 from ..stacks import chain
 from . import stdlib, stdlib_311, stdlib_313
 from .model import READY, Mode, Wait
@@ -26,9 +27,19 @@ JOINABLE = (asyncio.Task, Gathering)
 """Futures that are awaited for other tasks' sake."""
 
 
-@cache
 def table() -> Table:
-    """The rows that this interpreter has."""
+    """The rows that this interpreter has, and those of the libraries that the program has loaded by now."""
+    filled = _table()
+    if not filled.has_anyio and (library := anyio()) is not None:
+        from . import anyio_rows
+
+        filled.has_anyio = True
+        anyio_rows.fill(filled, library)
+    return filled
+
+
+@cache
+def _table() -> Table:
     filled = Table()
     stdlib.fill(filled)
     (stdlib_311 if sys.version_info < (3, 12) else stdlib_313).fill(filled)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
@@ -47,6 +48,7 @@ class Table:
         """Ids of the code objects of joining rows."""
         self.outside: set[int] = set()
         """Ids of the code objects of rows that the outside ends."""
+        self.has_anyio = False
 
     def add(self, target: str, row: Row) -> None:
         """Enter the function at ``module:qualified.name``; do nothing when there is none."""
@@ -73,11 +75,15 @@ class Table:
 
 @functools.cache
 def find_code(target: str) -> CodeType | None:
-    """The code object of ``module:Class.method`` or of ``module:function.nested``, or None."""
+    """The code object of ``module:Class.method`` or of ``module:function.nested``, or None.
+
+    Only the standard library is imported for it; other modules are taken as they are, and should be loaded.
+    """
     module, _, path = target.partition(":")
     try:
-        found: Any = importlib.import_module(module)
-    except ImportError:
+        own = module.partition(".")[0] in sys.stdlib_module_names
+        found: Any = importlib.import_module(module) if own else sys.modules[module]
+    except (ImportError, KeyError):
         return None
     for name in path.split("."):
         inner = getattr(found, "__code__", found)
@@ -87,6 +93,7 @@ def find_code(target: str) -> CodeType | None:
             found = vars(found).get(name)
         if found is None:
             return None
+        found = getattr(found, "__func__", found)  # a class method's
         if callable(found):
             found = inspect.unwrap(found)
     return found if isinstance(found, CodeType) else getattr(found, "__code__", None)

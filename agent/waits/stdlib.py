@@ -28,7 +28,7 @@ def fill(table: Table) -> None:
         "asyncio.queues:Queue.put": Row("asyncio.Queue.put", of(asyncio.Queue)),
         "asyncio.queues:Queue.join": Row("asyncio.Queue.join", of(asyncio.Queue), composite=True),
         "asyncio.tasks:sleep": Row("asyncio.sleep", _sleep, outside=True),
-        "asyncio.tasks:_wait": Row("asyncio.wait", _wait, joins=True),
+        "asyncio.tasks:_wait": Row("asyncio.wait", read_wait, joins=True),
         "asyncio.taskgroups:TaskGroup.__aexit__": Row("asyncio.TaskGroup", _group, joins=True),
         "asyncio.taskgroups:TaskGroup._aexit": Row("asyncio.TaskGroup", _group, joins=True),
         "asyncio.threads:to_thread": Row("asyncio.to_thread", _plain, outside=True),
@@ -80,7 +80,8 @@ def _sleep(link: Link, _links: list[Link], _future: Any) -> Wait:
     return Wait("", Mode.FREE, None, due=timer.when() if timer is not None else None)
 
 
-def _wait(link: Link, _links: list[Link], _future: Any) -> Wait:
+def read_wait(link: Link, _links: list[Link], _future: Any) -> Wait:
+    """What a frame of ``asyncio.tasks._wait`` waits for."""
     mode = {
         asyncio.FIRST_COMPLETED: Mode.ANY,
         asyncio.FIRST_EXCEPTION: Mode.FAIL_FAST,
