@@ -11,8 +11,6 @@ import sys
 from types import CodeType
 from typing import Any
 
-LIBRARIES = ("asyncio", "anyio", "unstuck")
-"""Top-level packages whose frames are not the program's own."""
 ANYIO = "anyio._backends._asyncio"
 """anyio's module for asyncio; it is loaded with the first ``anyio.run``, lock, task group or cancel scope."""
 _SPAWNING = ("start_soon", "create_task", "start", "_spawn")

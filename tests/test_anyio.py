@@ -81,10 +81,8 @@ def test_when_a_limiter_is_told() -> None:
 
 def test_when_the_child_has_not_started() -> None:
     """The note says what else could end it."""
-    assert (
-        "not proven: somebody else could say that the child has started"
-        == find("start_holding_what_the_child_needs").note
-    )
+    note = find("start_that_another_could_confirm").note
+    assert "not proven: somebody else could say that the child has started" == note
 
 
 def test_when_it_closes_between_two_ticks() -> None:

@@ -19,7 +19,7 @@ KIND = "stuck"
 
 def describe(group: list[Leaf], verdict: str, state: State, now: float, note: str | None = None) -> Finding:
     """The finding for one group of leaves."""
-    what = _WHAT.get(group[0].wait.kind.replace("Bounded", ""), _FUTURE)
+    what = _WHAT.get(_asyncio_name(group[0].wait.kind), _FUTURE)
     who = "a task waits for" if len(group) == 1 else f"{len(group):,} tasks wait for"
     end = "any more" if verdict == PROVEN else "any more, as it seems"
     told = Finding(
@@ -30,6 +30,13 @@ def describe(group: list[Leaf], verdict: str, state: State, now: float, note: st
         help=what.help,
     )
     return finding_of(group, told, state, now)
+
+
+def _asyncio_name(kind: str) -> str:
+    """What does the same in asyncio."""
+    return (
+        kind.replace("Bounded", "").replace("anyio.CapacityLimiter", "asyncio.Semaphore").replace("anyio.", "asyncio.")
+    )
 
 
 _NOBODY = "no running task, callback, timer, thread or module refers to it any more"
@@ -73,6 +80,14 @@ _WHAT: dict[str, _What] = {
     "asyncio.Lock": _What(
         "a lock that nobody can release",
         "take it with async with, so that it is released however the block ends",
+    ),
+    "anyio memory stream receive": _What(
+        "an item that nobody can send",
+        "close each clone of the send stream in a with: the receivers then see its end",
+    ),
+    "anyio memory stream send": _What(
+        "a receiver that can never come",
+        "close each clone of the receive stream in a with: the senders then get an error",
     ),
 }
 _FUTURE = _What(

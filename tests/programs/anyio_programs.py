@@ -288,9 +288,8 @@ async def started_before_the_lock() -> None:
         await group.start(child, name="child")
 
 
-@pair(started_before_the_lock, "parent", "child", verdict="suspected")
+@pair(started_before_the_lock, "parent", "child")
 async def start_holding_what_the_child_needs() -> None:
-    """Somebody else could call started() for the child, so this is not proven."""
     lock = anyio.Lock()
 
     async def child(*, task_status: Any) -> None:
@@ -302,6 +301,30 @@ async def start_holding_what_the_child_needs() -> None:
             await group.start(child, name="child")
 
     await together(parent=(parent,))
+
+
+async def started_by_another(after: float = AWHILE) -> None:
+    lock, given = anyio.Lock(), list[Any]()
+
+    async def child(*, task_status: Any) -> None:
+        given.append(task_status)
+        await use(lock)
+
+    async def parent() -> None:
+        async with anyio.create_task_group() as group, lock:
+            await group.start(child, name="child")
+
+    async def helper() -> None:
+        await anyio.sleep(after)
+        given[0].started()
+
+    await together(parent=(parent,), helper=(helper,))
+
+
+@pair(started_by_another, "parent", "child", verdict="suspected")
+async def start_that_another_could_confirm() -> None:
+    """Another task could call started() for the child, so this is not proven."""
+    await started_by_another(after=30)
 
 
 async def handles_in_a_line() -> None:
