@@ -41,7 +41,7 @@ from .attributes import content, follow
 from .bytecode import Path, deletes_locals, exit_beyond_handlers, handlers_around
 
 MAX_DEPTH = 1000
-_BETWEEN = ("asyncio", "anyio", "contextlib", "unstuck")
+_BETWEEN = ("asyncio", "anyio", "contextlib", "unstuck", "")
 _EXITS = ("__exit__", "__aexit__")
 _SUSPENDABLE = (CoroutineType, GeneratorType, AsyncGeneratorType)
 # Since 3.14 a with block keeps the unbound exit and the manager on the stack, before a bound method.
