@@ -10,6 +10,7 @@ from .lost_error import LostErrors
 from .model import Detector
 from .never_awaited import NeverAwaited
 from .thread_deadlock import ThreadDeadlocks
+from .wrong_thread import WrongThread
 
 
 def looking(wanted: frozenset[str], state: State) -> list[Detector]:
@@ -18,5 +19,6 @@ def looking(wanted: frozenset[str], state: State) -> list[Detector]:
         (LostErrors.kind, LostErrors),
         (NeverAwaited.kind, NeverAwaited),
         (deadlock.KIND, ThreadDeadlocks),
+        (WrongThread.kind, WrongThread),
     )
     return [make(state) for kind, make in makers if kind in wanted]

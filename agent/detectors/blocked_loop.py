@@ -22,6 +22,7 @@ from typing import Any
 from ..findings import SUSPECTED, Finding
 from ..snapshot import Place, TaskView
 from ..state import State
+from ..threads.world import is_runnable
 from ..views import coroutine_name, created_at, loop_name, task_id
 
 KIND = "blocked-loop"
@@ -119,13 +120,7 @@ def _thread_cpu(thread: Any) -> float:
 
 
 def _is_runnable(thread: Any) -> bool:
-    """Whether the kernel has the thread on, or queued for, a processor (Linux only; else False)."""
-    native = getattr(threading._active.get(thread), "native_id", None)  # type: ignore[attr-defined]
-    try:
-        with open(f"/proc/self/task/{native}/stat", "rb") as stat:
-            return stat.read().rpartition(b") ")[2][:1] == b"R"
-    except OSError:
-        return False
+    return is_runnable(getattr(threading._active.get(thread), "native_id", None))  # type: ignore[attr-defined]
 
 
 def _in_debugger(frame: FrameType | None) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..imports import after_import
 from ..patching import Patches
 from ..state import State
 
@@ -23,6 +25,26 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None]) -> None
 
     patches.replace(asyncio.BaseEventLoop, "__init__", __init__)
     patches.replace(asyncio.BaseEventLoop, "_check_running", _about_to_run(state, on_loop))
+    if "uvloop" in sys.modules:
+        _hook_uvloop(patches, state, on_loop)
+    else:
+        after_import("uvloop", functools.partial(_hook_uvloop, patches, state, on_loop))
+
+
+def _hook_uvloop(patches: Patches, state: State, on_loop: Callable[[], None]) -> None:
+    """uvloop's loop is no BaseEventLoop."""
+    cls = getattr(sys.modules.get("uvloop"), "Loop", None)
+    if not state.on or cls is None:
+        return
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        state.note_loop(self)
+        on_loop()
+
+    patches.replace(cls, "__init__", __init__)
 
 
 def _about_to_run(state: State, on_loop: Callable[[], None]) -> Callable[[Any], None]:

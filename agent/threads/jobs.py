@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 from ..state import State
-from ..timers import pending
 from ..waits.reading import closed_over
 from ..waits.rows import find_code
 from .frames import stdlib_local, title_of
@@ -128,5 +128,10 @@ def queued_jobs(executor: Any) -> list[Any]:
 
 def ready_handles(loop: Any) -> list[Any]:
     """The callbacks that a loop is to run at its next turn."""
+    return list(ready_queue(loop))
+
+
+def ready_queue(loop: Any) -> Any:
+    """Where a loop keeps these callbacks; uvloop does so where only the collector looks."""
     ready = getattr(loop, "_ready", None)
-    return list(ready) if ready is not None else [each for each in pending(loop) if not hasattr(each, "when")]
+    return ready if ready is not None else next((each for each in gc.get_referents(loop) if type(each) is deque), ())

@@ -46,9 +46,14 @@ class Party:
         """What the thread is called."""
         return self.thread.name if self.thread is not None else f"thread {self.ident}"
 
+    @property
+    def native(self) -> int | None:
+        """The kernel's id of the thread."""
+        return getattr(self.thread, "native_id", None)
+
     def cpu(self) -> int | None:
         """Nanoseconds that the thread has spent on a processor; None where that cannot be asked safely."""
-        return cpu_ns(getattr(self.thread, "native_id", None))
+        return cpu_ns(self.native)
 
 
 class World:
@@ -111,3 +116,12 @@ def cpu_ns(native: int | None) -> int | None:
         return time.clock_gettime_ns((~native << 3) | 6)
     except OSError:
         return None
+
+
+def is_runnable(native: int | None) -> bool:
+    """Whether the kernel has the thread on, or queued for, a processor (Linux only; else False)."""
+    try:
+        with open(f"/proc/self/task/{native}/stat", "rb") as stat:
+            return stat.read().rpartition(b") ")[2][:1] == b"R"
+    except OSError:
+        return False

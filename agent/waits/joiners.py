@@ -35,7 +35,12 @@ def groups_over(task: Any) -> Iterator[tuple[Any, Any]]:
 
 def joiners(future: Any) -> Iterator[Any]:
     """All tasks that are resumed, sooner or later, by ``future`` being done."""
-    return _tasks_beyond(future, lambda callback: _behind(callback, True) or _beside(callback))
+    return _tasks_beyond(future, resumed_by)
+
+
+def resumed_by(callback: Any) -> Any:
+    """The task, or the future of a gather, wait or shield, that a done-callback leads to; or None."""
+    return _behind(callback, True) or _beside(callback)
 
 
 def _tasks_beyond(future: Any, step: Callable[[Any], Any]) -> Iterator[Any]:
