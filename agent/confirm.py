@@ -40,7 +40,9 @@ def judge(roots: Iterable[Any], state: State, loop: Any = None) -> Judgement:
 
 
 def confirm(loop: Any, roots: Iterable[Any], state: State) -> Judgement | None:
-    """Judge once more inside ``loop``'s thread; None when the loop did not answer."""
+    """Judge once more inside ``loop``'s thread; None when the loop did not answer, or is not to be woken now."""
+    if id(loop) in state.oversleeping:
+        return None
     wanted = tuple(roots)
     found: Judgement | None = in_loop(loop, lambda: judge(wanted, state, loop))
     return found

@@ -79,6 +79,8 @@ class State:
         self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self.inherited: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         """Loops that were the parent's before a fork: never to be touched here, their pipes are shared."""
+        self.oversleeping: set[int] = set()
+        """Ids of loops that seem to sleep over a ready callback, until that is told: to wake them would hide it."""
         self.facts: defaultdict[str, deque[Any]] = defaultdict(_bounded)
         """What hooks saw happen, by kind of finding, for its detector to take; no live object of the program."""
         self.on_knot: Callable[[int], None] = _nothing

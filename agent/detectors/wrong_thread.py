@@ -69,10 +69,7 @@ class WrongThread:
                 finding = _describe(loop, handle, world, self.state, sight.now - since, sight.now, subject)
             self._told[subject] = finding
             yield finding
-
-    def suspects(self, loop: Any) -> bool:
-        """Whether this may be going on in a loop and has not been told: to wake the loop now would hide it."""
-        return self._sleepers.suspects(loop) and not any(id(loop) == key[1] for key in self._told)
+        self.state.oversleeping = self._sleepers.suspected() - {key for _kind, key, _handle in self._told}
 
 
 def _describe(
@@ -80,13 +77,12 @@ def _describe(
 ) -> Finding:
     callback = _callback(handle)
     task = _resumed(callback)
-    if task is None:
-        what, thing, tasks = ("timer" if hasattr(handle, "when") else "callback"), callback, (_plain(callback),)
-        resources, edges = (), ()
-    else:
+    if task is not None:
         what, thing = _waited_for(task)
-        views = _views(task, what, thing, state, now)
-        tasks, resources, edges = views.picture([id(task)], [])
+        tasks, resources, edges = _views(task, what, thing, state, now).picture([id(task)], [])
+    else:
+        what, thing = "timer" if hasattr(handle, "when") else "callback", callback
+        tasks, resources, edges = (_plain(callback),), (), ()
     culprit = _only_thread_with(thing, world, loop) if thing is not None else None
     return Finding(
         kind=KIND,

@@ -65,9 +65,9 @@ class Sleepers:
                 found.append((loop, handle, spell.since, world))
         return found
 
-    def suspects(self, loop: Any) -> bool:
-        """Whether the loop was asleep over a callback at the last look."""
-        return id(loop) in self._spells
+    def suspected(self) -> set[int]:
+        """Ids of the loops that were asleep over a callback at the last look."""
+        return set(self._spells)
 
     def _continued(self, spell: Spell | None, loop: Any, handle: Any, world: World, now: float) -> Spell | None:
         """The spell that goes on or begins, or None when the loop is not asleep."""
