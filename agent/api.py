@@ -83,6 +83,7 @@ def uninstall() -> None:
         for name in agent.patches.restore():
             complain(f"{name} was replaced by somebody else meanwhile and is left as it is")
         agent.pipeline.finish()
+        hooks.leave(agent.state)
         _wipe_notes()
 
 

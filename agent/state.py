@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any, NamedTuple
 
+from .acts import EXACT, MARKS, RESTING, WAKERS, End
+
 Site = tuple[CodeType, int]
 """A code object and the offset of the instruction being executed in it."""
 
@@ -24,7 +26,7 @@ SITE = "_unstuck_site"
 HOLDS = "_unstuck_holds"
 PLACES = "_unstuck_places"
 DEBTORS = "_unstuck_debtors"
-NOTES = (SITE, HOLDS, PLACES, DEBTORS)
+NOTES = (SITE, HOLDS, PLACES, DEBTORS, WAKERS, EXACT, RESTING, *MARKS)
 """Attributes that the agent leaves on the program's locks, queues and the like."""
 
 
@@ -41,13 +43,16 @@ class TaskRecord(weakref.ref["Task[Any]"]):
     """A weak reference to a task that also bears what was known at its birth, and the watcher's notes.
 
     ``code`` and ``lasti`` name the creating instruction, ``parent`` is a weak reference to the creating
-    task; the other slots belong to the census, which fills them on its first look.
+    task; ``end`` is how it ended, where it is known to have woken somebody (``watched``); the other slots
+    belong to the census, which fills them on its first look.
     """
 
-    __slots__ = ("code", "lasti", "moved", "parent", "verdict", "witness")
+    __slots__ = ("code", "end", "lasti", "moved", "parent", "verdict", "watched", "witness")
     code: CodeType
     lasti: int
     parent: weakref.ref[Task[Any]] | None
+    end: End
+    watched: bool
     witness: int
     moved: float
     verdict: int

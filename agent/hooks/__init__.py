@@ -13,7 +13,7 @@ from ..state import State
 
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
-    from . import coroutines, errors, gathers, locks, loops, semaphores, sites
+    from . import coroutines, errors, gathers, locks, loops, semaphores, sites, wakers
     from .tasks import pass_on_anyio
 
     if sys.version_info >= (3, 14):
@@ -23,7 +23,7 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
 
     sites.install(patches)
     locks.install(patches, state)
-    semaphores.install(patches, state)
+    semaphores.install(patches, state, wakers.install(patches, state))
     loops.install(patches, state, on_loop)
     tasks.install(patches, state)
     if coroutines.KIND in wanted:
@@ -35,3 +35,10 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
         pass_on_anyio()
     else:
         after_import(ANYIO, pass_on_anyio)
+
+
+def leave(state: State) -> None:
+    """Take off what hooks have put on living tasks."""
+    from . import obituaries
+
+    obituaries.unwatch(state)

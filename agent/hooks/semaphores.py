@@ -19,24 +19,28 @@ import sys
 import weakref
 from typing import Any
 
+from ..acts import RELEASE, RELEASER
 from ..patching import Patches
 from ..state import DEBTORS, HOLDS, PLACES, SITE, State
 from .doubt import doubt, doubt_all, undoes
 from .knot import FOREIGN, Gate
+from .noting import PASSING, Note
 
 _MOST_ODD = 64
 """How many entries an account may have beyond its units before it is closed."""
 
 
-def install(patches: Patches, state: State) -> None:
-    """Hook ``asyncio.Semaphore`` and with it ``BoundedSemaphore``."""
+def install(patches: Patches, state: State, note: Note) -> None:
+    """Hook ``asyncio.Semaphore`` and with it ``BoundedSemaphore``; ``note`` enters whoever gives a unit he had not."""
     gate = Gate(state)
     semaphore = asyncio.Semaphore
-    aenter, release = _aenter(gate), _release(gate)
+    aenter, release = _aenter(gate), _release(gate, note)
     for name in (HOLDS, PLACES, DEBTORS):
         patches.replace(semaphore, name, None)
     patches.replace(semaphore, "__aenter__", aenter)
-    patches.replace(semaphore, "__aexit__", _aexit(gate, release))
+    leave = _aexit(gate, release, note)
+    PASSING[id(leave.__code__)] = leave.__code__
+    patches.replace(semaphore, "__aexit__", leave)
     patches.replace(semaphore, "acquire", _acquire(gate, aenter.__code__))
     patches.replace(semaphore, "release", release)
 
@@ -63,7 +67,7 @@ def _aenter(gate: Gate) -> Any:
     return functools.wraps(asyncio.Semaphore.__aenter__)(__aenter__)
 
 
-def _aexit(gate: Gate, by_hand: Any) -> Any:
+def _aexit(gate: Gate, by_hand: Any, note: Note) -> Any:
     plain: Any = asyncio.Semaphore
     release_bounded = asyncio.BoundedSemaphore.release
     original, current, state = asyncio.Semaphore.release, gate.current, gate.state
@@ -84,6 +88,7 @@ def _aexit(gate: Gate, by_hand: Any) -> Any:
                 holds.remove(id(current()))
         except (RuntimeError, ValueError):  # without a loop, or by a task that holds nothing
             settle(self, holds, state)
+            note(self, RELEASER, RELEASE)
         except AttributeError:  # switched off meanwhile
             return
 
@@ -152,7 +157,7 @@ def _note_place(semaphore: Any, holds: list[int], place: Any) -> None:
             del places[gone]
 
 
-def _release(gate: Gate) -> Any:
+def _release(gate: Gate, note: Note) -> Any:
     original, current, state = asyncio.Semaphore.release, gate.current, gate.state
     through = asyncio.BoundedSemaphore.release.__code__
 
@@ -166,6 +171,7 @@ def _release(gate: Gate) -> Any:
             holds.remove(id(task))
         except (RuntimeError, ValueError):
             settle(self, holds, state)
+            note(self, RELEASER, RELEASE)
             return
         taken = _forget_place(self, id(task))
         if taken is None or not undoes(taken, 1, through):

@@ -4,6 +4,8 @@ Laws:
 - Two references in one tuple on the object itself: the note dies with what it describes.
 - Signatures stay those of the class, so that a wrong call fails with the same words.
 - A copy or a pickle of a primitive carries no note.
+- The marks of ``wakers`` begin here, on the object: a default on the class, once hidden by the object's own,
+  would keep the interpreter from specialising the access.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..acts import NOBODY
 from ..patching import Patches
 from ..state import HOLDS, NOTES
 
@@ -24,7 +27,7 @@ def install(patches: Patches) -> None:
     """Replace ``__init__`` of the stdlib's primitives by one that notes the creating instruction."""
     makers: dict[type, Callable[[Init], Init]] = {
         asyncio.Lock: _plain,
-        asyncio.Event: _plain,
+        asyncio.Event: _event,
         asyncio.Condition: _condition,
         asyncio.Semaphore: _semaphore,
         asyncio.BoundedSemaphore: _semaphore,
@@ -65,6 +68,21 @@ def _plain(original: Init, getframe: Callable[[int], Any] = sys._getframe) -> In
     return __init__
 
 
+def _event(original: Init, getframe: Callable[[int], Any] = sys._getframe) -> Init:
+    def __init__(self: Any) -> None:
+        original(self)
+        self._unstuck_setter, self._unstuck_rest, self._unstuck_wakers = NOBODY, 0, None
+        try:
+            frame = getframe(1)
+            self._unstuck_site = (frame.f_code, frame.f_lasti)
+            if frame.f_code.co_filename[:1] == "<":
+                self._unstuck_site = _caller()
+        except ValueError:
+            return
+
+    return __init__
+
+
 def _condition(original: Init) -> Init:
     def __init__(self: Any, lock: Any = None, *args: Any, **kwargs: Any) -> None:
         original(self, lock, *args, **kwargs)
@@ -88,6 +106,8 @@ def _queue(original: Init) -> Init:
     def __init__(self: Any, maxsize: int = 0, *args: Any, **kwargs: Any) -> None:
         original(self, maxsize, *args, **kwargs)
         self._unstuck_site = _caller()
+        self._unstuck_putter = self._unstuck_taker = self._unstuck_finisher = NOBODY
+        self._unstuck_exact, self._unstuck_wakers = True, None
 
     return __init__
 

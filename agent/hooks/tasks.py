@@ -67,3 +67,8 @@ def fast_running_task() -> Any:
 
 def _lookup(get: Any, get_loop: Any) -> Any:
     return get(get_loop())
+
+
+def running_tasks() -> Any:
+    """The tasks that are running now, one a loop at most: a live view, up to 3.13."""
+    return tasks._current_tasks.values()  # type: ignore[attr-defined]

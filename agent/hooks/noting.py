@@ -1,0 +1,178 @@
+"""The slow half of the wakers' hooks: entering an actor that is not the one who acted last.
+
+Laws:
+- It is called only when the actor changes; the fast half compares the running task with the mark. A program
+  that makes an event for each request comes here for each of them, so the usual way through is straight.
+- It never raises into the program, and runs no code of the program.
+- Tasks that come by the dozen from one place are not listed and get no callback: the primitive gets MANY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import weakref
+from asyncio import locks, queues
+from collections.abc import Callable, Iterator
+from time import monotonic
+from types import CodeType, FrameType
+from typing import Any
+
+from ..acts import BY_CALLBACK, CALLBACK, DONE, EXACT, FINISHER, GET, MANY, MOST_ACTS, NOBODY, UNKNOWN_TASK, WAKERS
+from ..state import State, TaskRecord
+from .obituaries import record_of, watch
+from .tasks import fast_running_task
+
+Note = Callable[[Any, str, str], None]
+"""``note(primitive, mark, kind)``, called by a hook that the program called."""
+
+_MOST_OF_ONE_SITE, _MOST_SITES = 64, 1_000
+_put: Callable[[Any, str, Any], None] = object.__setattr__
+_RUN_HANDLE = asyncio.Handle._run.__code__
+_MAKING_QUEUE: CodeType = inspect.unwrap(asyncio.Queue.__init__).__code__
+
+
+def _codes_of(module: Any) -> Iterator[CodeType]:
+    for cls in vars(module).values():
+        if isinstance(cls, type) and cls.__module__ == module.__name__:
+            yield from (inspect.unwrap(each).__code__ for each in vars(cls).values() if inspect.isfunction(each))
+
+
+PASSING = {id(code): code for module in (locks, queues) for code in _codes_of(module)}
+PASSING[id(_RUN_HANDLE)] = _RUN_HANDLE
+"""What passes an act on: Queue.put over put_nowait, notify_all over notify, a barrier over its condition."""
+
+
+def noter(state: State) -> Note:
+    """The function that enters an actor."""
+    entering = _Entering()
+    getframe, enter_task, passing = sys._getframe, entering.task, PASSING
+
+    def note(primitive: Any, mark: str, kind: str) -> None:
+        try:
+            frame: FrameType | None = getframe(2)
+            while frame is not None and id(frame.f_code) in passing:
+                if frame.f_code is _MAKING_QUEUE:  # the event within
+                    return
+                frame = frame.f_back if frame.f_code is not _RUN_HANDLE else None
+            if state.on:
+                task, entries = entering.running(), _entries_of(primitive)
+                enter = enter_task if task is not None else entering.stranger
+                _put(primitive, mark, enter(entries, kind, task, frame))
+                if kind is GET or kind is DONE:
+                    _put(primitive, EXACT, _needs_all_takers(primitive, kind))
+        except Exception:  # noqa: BLE001 - whatever it is, the program must not notice
+            return
+
+    return note
+
+
+def own(primitive: Any, name: str, default: Any) -> Any:
+    """An attribute of the primitive's own, past any ``__getattr__`` of the program's."""
+    try:
+        return object.__getattribute__(primitive, name)
+    except AttributeError:
+        return default
+
+
+def _entries_of(primitive: Any) -> list[Any]:
+    entries: list[Any] | None = own(primitive, WAKERS, None)
+    if entries is None:
+        entries = []
+        _put(primitive, WAKERS, entries)
+    return entries
+
+
+def _needs_all_takers(queue: Any, kind: str) -> bool:
+    return kind is DONE or own(queue, FINISHER, NOBODY) is not NOBODY or own(queue, "_maxsize", 1) > 0
+
+
+class _Entering:
+    def __init__(self) -> None:
+        self.current = fast_running_task()
+        self.sites: dict[Any, int] = {}
+        self.last: Any = NOBODY
+        """The record of the task that was entered last: many primitives in a row are one task's."""
+
+    def running(self) -> Any:
+        try:
+            return self.current()
+        except RuntimeError:  # no loop in this thread
+            return None
+
+    def task(self, entries: list[Any], kind: str, task: Any, frame: FrameType | None) -> Any:
+        """Enter a task; return the mark."""
+        record = self.last
+        if record() is not task:
+            record = self._record(task)
+            if record is None:  # an eager task that has yet to suspend, or one made behind our back
+                return self.stranger(entries, kind, task, frame)
+            self.last = record
+        if not record.watched:
+            entries[:] = [MANY]
+        if entries:
+            if entries[0] is MANY:
+                return record
+            for entry in entries:
+                if entry[1] is record and entry[0] is kind:
+                    return record
+            if len(entries) >= MOST_ACTS:
+                entries[:] = [MANY]
+                return record
+        entries.append(_act(kind, record, "", frame))
+        return record
+
+    def _record(self, task: Any) -> TaskRecord | None:
+        record = record_of(task)
+        if record is not None and not hasattr(record, "watched"):
+            _know_parent(record, task)
+            record.watched = not self._comes_by_the_dozen(record, task)
+            if record.watched:
+                watch(task)
+        return record
+
+    def _comes_by_the_dozen(self, record: TaskRecord, task: Any) -> bool:
+        site = (getattr(record, "code", None) or type(task), getattr(record, "lasti", -1))
+        count = self.sites[site] = self.sites.get(site, 0) + 1
+        if len(self.sites) > _MOST_SITES:
+            self.sites.clear()
+        return count > _MOST_OF_ONE_SITE
+
+    def stranger(self, entries: list[Any], kind: str, task: Any, frame: FrameType | None) -> Any:
+        """Enter what is no task, or none that is known; return the mark."""
+        if task is not None:
+            who = UNKNOWN_TASK
+        else:
+            who = CALLBACK if asyncio._get_running_loop() is not None else _thread_name()
+        known = any(entry[0] is kind and entry[2] == who for entry in entries)
+        if not known and len(entries) < 2 * MOST_ACTS:
+            entries.append(_act(kind, None, who, frame))
+        return BY_CALLBACK if who is CALLBACK else NOBODY
+
+
+def _act(kind: str, record: Any, who: str, frame: FrameType | None) -> tuple[Any, ...]:
+    if frame is None:
+        return kind, record, who, None, -1, monotonic()
+    return kind, record, who, frame.f_code, frame.f_lasti, monotonic()
+
+
+def _thread_name() -> str:
+    """This thread's name; ``threading.current_thread()`` would enlist a foreign thread."""
+    threading = sys.modules.get("threading")
+    known = getattr(threading, "_active", {}).get(getattr(threading, "get_ident", int)())
+    return f"thread {known._name}" if known is not None else "a thread"
+
+
+def _know_parent(record: TaskRecord, task: Any) -> None:
+    """Note the parent of a gather's child, which stands nowhere but in the gather's callback on it."""
+    if hasattr(record, "parent") or not hasattr(record, "code"):
+        return
+    for callback, _context in task._callbacks or ():
+        function = getattr(callback, "__code__", None)
+        if function is not None and function.co_qualname == "gather.<locals>._done_callback":
+            cells = dict(zip(function.co_freevars, callback.__closure__, strict=True))
+            for awaiting, _ in cells["outer"].cell_contents._callbacks or ():
+                parent = getattr(awaiting, "__self__", None)
+                if isinstance(parent, asyncio.Task):
+                    record.parent = weakref.ref(parent)
