@@ -3,7 +3,8 @@
 Laws:
 - A wait is looked at when it is found parked, and again and again as long as it lasts, for what could end it
   may be dropped later: every second tick at first, more rarely as long as nothing comes of it.
-- The looks cost at most SHARE of a processor in the long run; waits just parked are always looked at.
+- The looks live on an allowance of processor time a tick, with some saved up. While it is overdrawn nothing is
+  looked at again, and of the new waits only a few at a time; most will have moved when it is their turn.
 - Remembered are records (weak references) with the witness of their wait; who has moved drops out.
 """
 
@@ -14,8 +15,9 @@ from typing import NamedTuple
 
 from .state import TaskRecord
 
-SHARE = 0.01
-_BURST = 0.1
+_ALLOWANCE, _SAVED = 0.002, 0.1
+"""Seconds of processor time a tick of one second or more, and at most."""
+_FEW = 50
 _FIRST, _LAST = 2, 32
 
 
@@ -24,35 +26,45 @@ class _Entry(NamedTuple):
     witness: int
     pause: int
 
+    def is_still(self) -> bool:
+        """Whether its task waits as it did."""
+        return self.record.witness == self.witness and self.record() is not None
+
 
 class Prospects:
     """The schedule. Time is counted in ticks."""
 
     def __init__(self, interval: float) -> None:
-        self._income = interval * SHARE
-        self._credit = _BURST
+        self._allowance = _ALLOWANCE * max(0.1, min(1.0, interval))
+        self._credit = _SAVED
         self._tick = 0
+        self._fresh: list[_Entry] = []
         self._later: dict[int, list[_Entry]] = defaultdict(list)
         self._now: list[_Entry] = []
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """Whether to look at no more than what is due."""
+        return self._credit <= 0
 
     def due(self, parked: list[TaskRecord]) -> list[TaskRecord]:
         """The records to look at in this tick; ``parked`` are the new ones."""
         self._tick += 1
-        self._credit = min(_BURST, self._credit + self._income)
-        waiting = self._later.pop(self._tick, [])
-        if self._credit <= 0:
-            self._later[self._tick + 1] += waiting
-            waiting = []
-        fresh = [_Entry(record, record.witness, _FIRST) for record in parked]
-        self._now = fresh + [
-            each for each in waiting if each.record.witness == each.witness and each.record() is not None
-        ]
-        return [each.record for each in self._now]
+        self._credit = min(_SAVED, self._credit + self._allowance)
+        again = [entry for entry in self._later.pop(self._tick, ()) if entry.is_still()]
+        fresh = [entry for entry in self._fresh if entry.is_still()]
+        fresh += [_Entry(record, record.witness, _FIRST) for record in parked]
+        if self.is_overdrawn:
+            self._later[self._tick + 1] += again
+            self._now, self._fresh = fresh[:_FEW], fresh[_FEW:]
+        else:
+            self._now, self._fresh = fresh + again, []
+        return [entry.record for entry in self._now]
 
     def looked(self, cost: float) -> None:
         """The look took ``cost`` seconds of processor."""
         self._credit -= cost
         for entry in self._now:
-            pause = min(_LAST, 2 * entry.pause) if cost > self._income else entry.pause
+            pause = min(_LAST, 2 * entry.pause) if cost > self._allowance else entry.pause
             self._later[self._tick + entry.pause].append(entry._replace(pause=pause))
         self._now = []

@@ -58,10 +58,12 @@ class Proving:
         self.prospects.looked(time.thread_time() - start)
 
     def _together(self, due: list[TaskRecord], census: Census) -> list[Any]:
-        records = list(self.state.records)
-        parked = [each for each in (records if len(records) <= _ALL_TOGETHER else due) if _is_parked(each)]
+        """The tasks to judge in one island: all that are parked, or where these are too many those due."""
+        records, few = list(self.state.records), self.prospects.is_overdrawn
+        everybody = not few and len(records) <= _ALL_TOGETHER
+        parked = [each for each in (records if everybody else due) if _is_parked(each)]
         tasks = {id(task): task for record in parked if (task := record()) is not None}
-        if len(records) > _ALL_TOGETHER:
+        if not everybody and not few:
             tasks.update(list(census.joins.items())[:_ALL_TOGETHER])
         return list(tasks.values())
 
