@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .state import TaskRecord
 
-_ALLOWANCE, _SAVED = 0.002, 0.1
+ALLOWANCE, SAVED = 0.002, 0.1
 """Seconds of processor time a tick of one second or more, and at most."""
 _FEW = 50
 _FIRST, _LAST = 2, 32
@@ -35,8 +35,8 @@ class Prospects:
     """The schedule. Time is counted in ticks."""
 
     def __init__(self, interval: float) -> None:
-        self._allowance = _ALLOWANCE * max(0.1, min(1.0, interval))
-        self._credit = _SAVED
+        self._allowance = ALLOWANCE * max(0.1, min(1.0, interval))
+        self._credit = SAVED
         self._tick = 0
         self._fresh: list[_Entry] = []
         self._later: dict[int, list[_Entry]] = defaultdict(list)
@@ -50,7 +50,7 @@ class Prospects:
     def due(self, parked: list[TaskRecord]) -> list[TaskRecord]:
         """The records to look at in this tick; ``parked`` are the new ones."""
         self._tick += 1
-        self._credit = min(_SAVED, self._credit + self._allowance)
+        self._credit = min(SAVED, self._credit + self._allowance)
         again = [entry for entry in self._later.pop(self._tick, ()) if entry.is_still()]
         fresh = [entry for entry in self._fresh if entry.is_still()]
         fresh += [_Entry(record, record.witness, _FIRST) for record in parked]

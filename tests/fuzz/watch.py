@@ -158,7 +158,8 @@ def watching() -> Iterator[Watch]:
     with (
         mock.patch.multiple(watchdog.Watchdog, start=lambda *_: None, stop=lambda *_: None),
         mock.patch.object(census.time, "sleep", lambda _: None),
-        mock.patch.object(prospects, "SHARE", 1e12),
+        mock.patch.object(prospects, "ALLOWANCE", 1e12),
+        mock.patch.object(prospects, "SAVED", 1e12),
     ):
         watch = Watch()
         api.install(settings, sinks=[watch])
