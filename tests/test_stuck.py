@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
+
+from unstuck.agent import api
 
 from . import harness
 from .programs import Pair, Program
@@ -33,3 +36,23 @@ def test_when_somebody_can(program: Program) -> None:
         for _ in range(RUNS):
             harness.run_to_end(program)
     assert ear.events == []
+
+
+def test_when_a_task_moves_while_it_is_put_to_the_proof() -> None:
+    """The reading is void and the detector goes on: what is stuck is found later."""
+
+    async def program() -> None:
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+        waiter = asyncio.create_task(event.wait(), name="waiter")
+        del event
+        end = loop.time() + 1.0
+        while loop.time() < end and not ear.opened():  # every wait is a new one, each a little longer than a tick
+            future = loop.create_future()
+            loop.call_later(1.5 * harness.TICK, future.set_result, None)
+            await future
+        waiter.cancel()
+
+    with harness.agent(stuck_after=30.0) as ear:
+        asyncio.run(program())
+        assert not api.current().pipeline.failed
+    assert [finding.core[0].name for finding in ear.opened("stuck")] == ["waiter"]

@@ -81,6 +81,8 @@ def _instant(
             if _collections() == before:
                 return found
         return None
+    except AttributeError:  # a task was woken since: it awaits None
+        return None
     finally:
         members.pop()
 
