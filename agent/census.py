@@ -113,6 +113,7 @@ class Taker:
             except AttributeError:
                 if not self._is_new(record, task):
                     continue
+                record.born = now
             record.witness, record.moved, record.verdict = id(future), now, UNSEEN
 
     def _look_at(self, task: Any, future: Any, record: Any, census: Census) -> int:

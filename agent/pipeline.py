@@ -127,7 +127,7 @@ class Pipeline:
         """What makes no promise to last is told while it is seen and closed when it is not."""
         seen = {finding.subject for finding in findings}
         for finding in self.ledger.open_findings():
-            if finding.kind == kind and finding.subject not in seen:
+            if finding.kind == kind and not finding.happened and finding.subject not in seen:
                 self._tell(self.ledger.end(finding.subject, now))
         self._tell(self.ledger.report(findings, now))
 

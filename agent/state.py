@@ -47,13 +47,14 @@ class TaskRecord(weakref.ref["Task[Any]"]):
     belong to the census, which fills them on its first look.
     """
 
-    __slots__ = ("code", "end", "lasti", "moved", "parent", "verdict", "watched", "witness")
+    __slots__ = ("born", "code", "end", "lasti", "moved", "parent", "verdict", "watched", "witness")
     code: CodeType
     lasti: int
     parent: weakref.ref[Task[Any]] | None
     end: End
     watched: bool
     witness: int
+    born: float
     moved: float
     verdict: int
 
@@ -90,6 +91,8 @@ class State:
         """What hooks saw happen, by kind of finding, for its detector to take; no live object of the program."""
         self.on_knot: Callable[[int], None] = _nothing
         """Called in the loop's thread with the id of a task whose wait closes a knot; only wakes somebody."""
+        self.on_end: Callable[[AbstractEventLoop], None] = _nothing
+        """Called in the loop's thread, the loop standing still, before ``asyncio.run`` cancels what is left."""
 
     def owns(self, loop: AbstractEventLoop) -> bool:
         """Whether the loop was made in this process."""
@@ -171,7 +174,7 @@ def hash_of_address(address: int) -> int:
     return turned - (1 << _BITS) if turned >> (_BITS - 1) else turned
 
 
-def _nothing(_key: int) -> None:
+def _nothing(_what: object) -> None:
     """Nobody listens."""
 
 

@@ -9,6 +9,7 @@ from . import deadlock
 from .lost_error import LostErrors
 from .model import Detector
 from .never_awaited import NeverAwaited
+from .orphan_task import OrphanTasks
 from .thread_deadlock import ThreadDeadlocks
 from .wrong_thread import WrongThread
 
@@ -18,6 +19,7 @@ def looking(wanted: frozenset[str], state: State) -> list[Detector]:
     makers: tuple[tuple[str, Callable[[State], Detector]], ...] = (  # one line a kind, alphabetically
         (LostErrors.kind, LostErrors),
         (NeverAwaited.kind, NeverAwaited),
+        (OrphanTasks.kind, OrphanTasks),
         (deadlock.KIND, ThreadDeadlocks),
         (WrongThread.kind, WrongThread),
     )

@@ -13,7 +13,7 @@ from ..state import State
 
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
-    from . import coroutines, errors, gathers, locks, loops, semaphores, sites, wakers
+    from . import coroutines, errors, gathers, locks, loops, orphans, semaphores, sites, wakers
     from .tasks import pass_on_anyio
 
     if sys.version_info >= (3, 14):
@@ -28,9 +28,13 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
     tasks.install(patches, state)
     if coroutines.KIND in wanted:
         coroutines.install(patches, state)
+    listeners = [each.listener(state) for each in (errors, orphans) if each.KIND in wanted]
+    if listeners:
+        errors.install(patches, state, *listeners)
     if errors.KIND in wanted:
-        errors.install(patches, state, errors.listener(state))
         gathers.install(patches, state)
+    if orphans.KIND in wanted:
+        orphans.install(patches, state)
     if ANYIO in sys.modules:
         pass_on_anyio()
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..snapshot import Place, TaskView
-from .places import bare, below_loop, code_of, own_frames, where
+from .places import bare, below_loop, code_of, own_frames, waiting_place, where
 from .rows import Row
 from .text import clean, count_of
 
@@ -14,7 +14,7 @@ _MOST_FRAMES = 5
 
 def rows_of(kind: str, task: TaskView) -> tuple[Row, ...] | None:
     """What is shown of a task in a finding of this kind; None when the general layout will do."""
-    tell = {"blocked-loop": _blocks, "never-awaited": _called, "lost-error": _failed}.get(kind)
+    tell = {"blocked-loop": _blocks, "never-awaited": _called, "lost-error": _failed, "orphan-task": _unkept}.get(kind)
     return tuple(tell(task)) if tell else None
 
 
@@ -48,6 +48,14 @@ def _failed(task: TaskView) -> Iterator[Row]:
         yield from _culprit(task.stack, "raises", (error,))
     else:
         yield Row("", "", "bears", (error,))
+    yield from _made(task)
+
+
+def _unkept(task: TaskView) -> Iterator[Row]:
+    place = waiting_place(task.stack)
+    if place is not None:
+        is_definition = place.code.startswith(("async def ", "def ", "@"))
+        yield Row(where(place), code_of(place), "ran" if is_definition else "waits", ("nothing yet" if is_definition else "here",))
     yield from _made(task)
 
 
