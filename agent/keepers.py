@@ -33,23 +33,24 @@ from .state import TaskRecord
 _MOST_CALLBACKS, _MOST_FUTURES = 100, 200
 _Gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 _SETS = (set, frozenset, list, tuple)
-Queued = Callable[[Any], int]
+Others = Callable[[Any], int]
 
 
-def unkept(records: Iterable[Any], queued: Queued | None = None) -> list[Any]:
+def unkept(records: Iterable[Any], others: Others, ready: bool = False) -> list[Any]:
     """The weak references, of these, to unfinished tasks that nobody keeps and of whose end nobody is told.
 
-    ``queued`` counts a task's references from the loop's queue, where the loop stands still; without it, tasks
-    that are about to run are not judged. Nothing else in the agent may refer to the tasks meanwhile.
+    ``others`` counts further references to a task that the caller knows of, such as the agent's own. Tasks that
+    are about to run are judged only if they are ``ready`` for it: where their loop stands still, and ``others``
+    knows its queue.
     """
     chosen = list(records)
-    free = _unkept([record() for record in chosen], queued)
+    free = _unkept([record() for record in chosen], others, ready)
     return [record for record, is_free in zip(chosen, free, strict=True) if is_free and not _is_heard(record())]
 
 
 def is_unkept(record: Any) -> bool:
     """Whether nobody keeps this one task, whoever may be told of its end."""
-    return _unkept([record()], None)[0]
+    return _unkept([record()], lambda _task: 0, False)[0]
 
 
 def surplus(records: list[Any]) -> list[int]:
@@ -65,25 +66,24 @@ def _counts(things: list[Any]) -> list[int]:
     return [count - own for count in found]
 
 
-def _unkept(tasks: list[Any], queued: Queued | None) -> list[bool]:
-    before = [_known_of(task, queued) for task in tasks]
+def _unkept(tasks: list[Any], others: Others, ready: bool) -> list[bool]:
+    before = [_known_of(task, others, ready) for task in tasks]
     waits = [getattr(task, "_fut_waiter", None) for task in tasks]
     found = _counts(tasks)
-    after = [_known_of(task, queued) for task in tasks]
+    after = [_known_of(task, others, ready) for task in tasks]
     same = [getattr(task, "_fut_waiter", None) is wait for task, wait in zip(tasks, waits, strict=True)]
     rows = zip(before, found, after, same, strict=True)
     return [still and first is not None and first == count == last for first, count, last, still in rows]
 
 
-def _known_of(task: Any, queued: Queued | None) -> int | None:
+def _known_of(task: Any, others: Others, ready: bool) -> int | None:
     """The references to an unfinished task that keep it for nobody; None where it is not to be judged."""
     if task is None or task.done():
         return None
     if task._fut_waiter is None:
-        return queued(task) if queued is not None else None
-    more = queued(task) if queued is not None else 0
+        return others(task) if ready else None
     known = Known(task)
-    return None if known.is_too_much else known.count + more
+    return None if known.is_too_much else known.count + others(task)
 
 
 def _is_heard(task: Any) -> bool:
@@ -102,7 +102,7 @@ class Known:
         self._futures: list[Any] = []
         self._meet(task._fut_waiter)
         for link in chain(task.get_coro()):
-            self._frame(owned_by_frame(link.awaitable), link.module.startswith("asyncio."))
+            self._frame(owned_by_frame(link.awaitable, link.referents()), link.module.startswith("asyncio."))
         for future in self._futures:  # grows meanwhile
             self._future(future)
             if len(self._futures) > _MOST_FUTURES:

@@ -27,6 +27,9 @@ def is_programs(record: Any) -> bool:
     if known is None:
         if len(_known) >= _MOST:
             _known.clear()
-        file = code.co_filename
-        known = _known[id(code)] = (code, not file.startswith((*_OWN, _US)) and not os.path.realpath(file).startswith(_US))
+        known = _known[id(code)] = (code, not _is_of_others(code.co_filename))
     return known[1]
+
+
+def _is_of_others(file: str) -> bool:
+    return file.startswith(_OWN) or os.path.realpath(file).startswith(_US)

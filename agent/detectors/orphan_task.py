@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,6 @@ from ..snapshot import Place, TaskView
 from ..stacks import chain, line_of
 from ..state import State
 from ..views import coroutine_name, loop_name, place_of, task_id
-from ..waits import wait_of
 from .model import Sight
 from .tally import Tally
 
@@ -71,6 +70,7 @@ class OrphanTasks:
         self._orphans: dict[int, Any] = {}
         self._open: dict[_Site, tuple[Finding, float]] = {}
         self._views: dict[int, TaskView] = {}
+        self._views_before = self._views  # a look may fall between a task's weak references and its last word
         self._tally = Tally()
         state.on_end = self.at_end
 
@@ -79,7 +79,7 @@ class OrphanTasks:
         self._count_facts()
         if not sight.final and trusted():
             self._looks += 1
-            self._find(sight.now - 1.5 * sight.settings.interval)
+            self._find(sight, sight.now - 1.5 * sight.settings.interval)
             self._describe(sight.now)
         latest = sight.now - _LINGER * sight.settings.interval
         self._open = {site: entry for site, entry in self._open.items() if entry[1] >= latest}
@@ -87,11 +87,16 @@ class OrphanTasks:
 
     # -- those that live -----------------------------------------------------------------------------
 
-    def _find(self, born_by: float) -> None:
+    def _find(self, sight: Sight, born_by: float) -> None:
         """Bring suspects and orphans up to date: both are weak references by id."""
         self._orphans = {key: each for key, each in self._orphans.items() if _lives(each)}
         fresh = [each for each in self._candidates(born_by) if id(each) not in self._orphans]
-        unkept = keepers.unkept([*self._suspects.values(), *(each for each in fresh if id(each) not in self._suspects)])
+        fresh = [each for each in fresh if id(each) not in self._suspects]
+        joins, roots = sight.census.joins, sight.census.roots
+        unkept = keepers.unkept(
+            [*self._suspects.values(), *fresh],
+            lambda task: (joins.get(id(task)) is task) + (roots.get(id(task)) is task),
+        )
         found = {id(each): each for each in unkept}
         moving = {key: each for key, each in self._suspects.items() if key not in found and _runs(each)}
         room = max(0, _MOST - len(self._orphans))
@@ -102,7 +107,7 @@ class OrphanTasks:
     def _candidates(self, born_by: float) -> list[Any]:
         """Of this look's share of the tasks those that are old enough, without most of those that are surely kept."""
         records = list(self.state.records)
-        start = self._looks * _PER_LOOK % max(1, len(records))
+        start = self._looks % (1 + len(records) // _PER_LOOK) * _PER_LOOK
         share = records[start : start + _PER_LOOK]
         share = [each for each in share if getattr(each, "born", born_by + 1) <= born_by and is_programs(each)]
         surplus = keepers.surplus(share)
@@ -115,7 +120,7 @@ class OrphanTasks:
         sites: dict[_Site, list[Any]] = {}
         for record in self._orphans.values():
             sites.setdefault((record.code, record.lasti), []).append(record)
-        self._views = {}
+        self._views, self._views_before = {}, self._views
         for site, records in sites.items():
             records.sort(key=lambda each: float(each.born))
             views = _views(records[:_SHOWN], now)
@@ -132,7 +137,7 @@ class OrphanTasks:
         queued = _queued(loop)
         records = [each for each in list(self.state.records) if _lives(each, loop) and is_programs(each)]
         sites: dict[_Site, list[Any]] = {}
-        for record in keepers.unkept(records, lambda task: queued.get(id(task), 0)):
+        for record in keepers.unkept(records, lambda task: queued.get(id(task), 0), ready=True):
             if drops_its_result(record.code, record.lasti) and (record.code, record.lasti) not in self._open:
                 sites.setdefault((record.code, record.lasti), []).append(record)
         for site, group in sites.items():
@@ -144,7 +149,7 @@ class OrphanTasks:
         while facts:
             fact = facts.popleft()
             if isinstance(fact, Collected):
-                seen = self._views.get(fact.key)
+                seen = self._views.get(fact.key) or self._views_before.get(fact.key)
                 view = seen if seen is not None and seen.name == fact.name else _remains(fact)
                 subject = (KIND, "collected", fact.coro, view.created_at)
                 self._tally.add(subject, functools.partial(_collected, fact, view, subject))

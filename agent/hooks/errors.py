@@ -26,6 +26,9 @@ UNASKED, DROPPED = "unasked", "dropped"
 _MOST_FRAMES, _MOST_TEXT = 30, 200
 _PLAIN = (str, int, float, bytes, bool, type(None))
 
+NO_ERRORS = (SystemExit, KeyboardInterrupt, asyncio.CancelledError)
+"""What ends a task without anything having gone wrong. A cancelled gather bears its cancellation as an error."""
+
 Spot = tuple[str, int, str]
 """File, line, function: a place without its text."""
 
@@ -88,7 +91,7 @@ def listener(state: State) -> Listener:
         if not context["message"].endswith(" exception was never retrieved"):
             return
         future, error = context["future"], context["exception"]
-        if not isinstance(error, SystemExit | KeyboardInterrupt):
+        if not isinstance(error, NO_ERRORS):
             state.facts[KIND].append(lost(UNASKED, future, error, state))
 
     return listen

@@ -25,7 +25,7 @@ from weakref import WeakKeyDictionary, getweakrefs
 
 from ..patching import Patches
 from ..state import State, TaskRecord
-from .errors import DROPPED, KIND, lost
+from .errors import DROPPED, KIND, NO_ERRORS, lost
 
 _CHILDREN = (asyncio.Task, getattr(tasks, "_GatheringFuture", asyncio.Task))
 _MOST_READY = 10_000
@@ -131,7 +131,7 @@ class _Watch:
         free, error = self.scale.free, future._exception
         if error is None or free is None or not self.state.on or future.cancelled():
             return
-        if isinstance(error, SystemExit | KeyboardInterrupt) or getattr(future, "cancelling", int)():
+        if isinstance(error, NO_ERRORS) or getattr(future, "cancelling", int)():
             return
         if count == free + list(map(id, self.children)).count(id(future)):
             strangers = [each for each in getweakrefs(future) if not isinstance(each, TaskRecord)]

@@ -55,7 +55,12 @@ def _unkept(task: TaskView) -> Iterator[Row]:
     place = waiting_place(task.stack)
     if place is not None:
         is_definition = place.code.startswith(("async def ", "def ", "@"))
-        yield Row(where(place), code_of(place), "ran" if is_definition else "waits", ("nothing yet" if is_definition else "here",))
+        yield Row(
+            where(place),
+            code_of(place),
+            "ran" if is_definition else "waits",
+            ("nothing yet" if is_definition else "here",),
+        )
     yield from _made(task)
 
 

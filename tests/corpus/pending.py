@@ -11,7 +11,6 @@ KINDS = {kind: "no detector yet" for kind in ("held-by-finished", "ignored-cance
 _FAILED = "a failed or cancelled task keeps, by its traceback, what it should have set"
 _WAKERS = "who sets, puts and notifies is not accounted for yet"
 PROGRAMS = {
-    "locks.ring_of_shards": "a cancelled gather inside a gather is told as a lost error",
     "conditions.notification_goes_to_a_cancelled_waiter": _FAILED,
     "conditions.notifier_is_cancelled": _FAILED,
     "events.leader_is_cancelled_before_it_sets": _FAILED,

@@ -368,6 +368,18 @@ async def the_gather_is_cancelled_and_its_children_clean_up() -> None:
 
 
 @asked
+async def gathers_in_a_gather_are_cancelled() -> None:
+    gathered = asyncio.gather(asyncio.gather(fail(1), fail(1)), asyncio.gather(fail(1), fail(1)))
+    await asyncio.sleep(0)
+    gathered.cancel()
+    try:
+        await gathered
+    except asyncio.CancelledError:
+        del gathered
+        await settle()
+
+
+@asked
 async def asked_through_a_weak_set() -> None:
     tasks = weakref.WeakSet[Any]()
 
