@@ -28,7 +28,7 @@ from typing import Any
 
 from .proof.owned import owned_by_frame
 from .stacks import chain
-from .state import TaskRecord
+from .state import TaskRecord, is_ours
 
 _MOST_CALLBACKS, _MOST_FUTURES = 100, 200
 _Gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
@@ -88,7 +88,7 @@ def _known_of(task: Any, others: Others, ready: bool) -> int | None:
 
 def _is_heard(task: Any) -> bool:
     """Whether somebody is told of the task's end, or has it in a weak set or dictionary of his own."""
-    if task is None or task._callbacks:
+    if task is None or any(not is_ours(entry[0]) for entry in task._callbacks or ()):
         return True
     return any(each.__callback__ is not None and not isinstance(each, TaskRecord) for each in weakref.getweakrefs(task))
 

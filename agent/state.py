@@ -165,6 +165,11 @@ class _Probe:
         return True
 
 
+def is_ours(callback: Any) -> bool:
+    """Whether a callback is one that the agent has put there."""
+    return str(getattr(callback, "__module__", "")).startswith(__name__.partition(".")[0] + ".")
+
+
 _BITS = sys.maxsize.bit_length() + 1
 
 

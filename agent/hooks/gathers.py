@@ -24,7 +24,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, getweakrefs
 
 from ..patching import Patches
-from ..state import State, TaskRecord
+from ..state import State, TaskRecord, is_ours
 from .errors import DROPPED, KIND, NO_ERRORS, lost
 
 _CHILDREN = (asyncio.Task, getattr(tasks, "_GatheringFuture", asyncio.Task))
@@ -88,7 +88,8 @@ class _Keeper:
         return [wanted[key] for key, callbacks in (asking | failed).items() if self._is_alone(callbacks)]
 
     def _is_alone(self, callbacks: list[Any]) -> bool:
-        asking = [each for each in callbacks if getattr(each, "func", None) is not _HOUSEKEEPING]
+        others = [each for each in callbacks if not is_ours(each)]
+        asking = [each for each in others if getattr(each, "func", None) is not _HOUSEKEEPING]
         return [getattr(each, "__code__", None) for each in asking] == [self.gathers]
 
 
