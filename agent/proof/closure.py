@@ -67,7 +67,9 @@ def again(proof: Proof, moves: Moves) -> Proof:
 
 def _closed_part(island: Island, spread: Spread) -> Island:
     """What is not open, with the dicts of its instances."""
-    part = island.narrowed([number for number in island.expanded() if not spread.opened[number]])
+    part = island
+    if any(spread.opened):
+        part = island.narrowed([number for number in island.expanded() if not spread.opened[number]])
     part.add_dicts()
     return part
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .kinds import DICT, FRAME, FRAME_OBJECT, FUNCTION, GATE, OTHER, PART, ROW, Kinds, is_parked
-from .owned import awaited_by, own_dict, owned_by_frame, owned_by_function
+from .owned import awaited_by, leads_nowhere, own_dict, owned_by_frame, owned_by_function
 
 MOST_ITEMS = 10_000
 _MOST_MEMBERS = 400_000
@@ -110,6 +110,10 @@ class Island:
         """The tasks whose frames are known."""
         return [n for n, kind in enumerate(self.kinds) if kind == GATE and self._first[n] >= 0]
 
+    def awaited(self, gate: int) -> int | None:
+        """The future that a gate awaits."""
+        return self.number.get(id(self.members[gate]._fut_waiter))
+
     def raw(self, number: int) -> list[int]:
         """Ids of all that an expanded member referred to when it was looked at, in the collector's order."""
         start, end = self._raw[number]
@@ -180,7 +184,7 @@ class Island:
         self._first[number] = len(links)
         for each in referents:
             its_kind = kind_of[type(each)]
-            if its_kind:
+            if its_kind and not (its_kind == FUNCTION and leads_nowhere(each)):
                 found = known.get(id(each))
                 if found is None:
                     found = self._enter(each, its_kind)

@@ -68,6 +68,14 @@ def is_parked(task: Any) -> bool:
     return isinstance(future, asyncio.Future) and not future.done() and not task.done()
 
 
+def wakes_a_task(thing: Any) -> bool:
+    """Whether calling this resumes the task it refers to."""
+    if isinstance(thing, types.BuiltinMethodType | types.MethodType):
+        return thing.__name__ in _WAKING
+    return type(thing).__name__ == "TaskStepMethWrapper"
+
+
+_WAKING = ("task_wakeup", "__wakeup", "__step", "_Task__wakeup", "_Task__step")
 _EXACT = {dict: DICT, tuple: ROW, list: ROW, types.FrameType: FRAME_OBJECT, types.FunctionType: FUNCTION}
 
 

@@ -45,6 +45,11 @@ def owned_by_function(function: Any, referents: list[Any]) -> list[Any]:
     return [each for each in referents if not any(each is one for one in shared)]
 
 
+def leads_nowhere(function: Any) -> bool:
+    """Whether a function refers to nothing but its code and what the whole program shares."""
+    return function.__closure__ is None and function.__defaults__ is None and function.__kwdefaults__ is None
+
+
 def own_dict(thing: Any) -> Any:
     """The dict of an instance, or None where there is none; the class's own ``__dict__`` properties are not run."""
     cls = type(thing)

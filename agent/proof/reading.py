@@ -6,7 +6,8 @@ Laws:
   anything: a reading during which one happened is none.
 - A canary without any other reference is read along: what it counts, every member counts too much.
 - Links out of suspended frames cannot change while their task waits for the same future, nor those of bound
-  methods and tuples; all others are read again and must be what they were.
+  methods and tuples; those that only wake a task need not be known. All others are read again and must be what
+  they were.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 from ..state import OwnReference
 from .island import Island
-from .kinds import GATE
+from .kinds import GATE, wakes_a_task
 
 _UNCHANGING = (types.MethodType, types.BuiltinMethodType, tuple, frozenset)
 _TRIES = 3
@@ -52,7 +53,7 @@ def read(island: Island) -> list[int] | None:
     That of a coroutine in an await chain does not matter and is given as 0.
     """
     counted = [number for number in range(len(island.members)) if number not in island.chained]
-    changing = [number for number in counted if island.is_expanded(number) and _can_change(island.members[number])]
+    changing = [number for number in counted if island.is_expanded(number) and _can_change(island, number)]
     gates = island.gates()
     weakable = [number for number in counted if _may_be_weak(island, number)]
     links = [key for number in changing for key in island.raw(number)]
@@ -110,8 +111,21 @@ def _collections() -> list[int]:
     return [generation["collections"] for generation in gc.get_stats()]
 
 
-def _can_change(thing: Any) -> bool:
-    return not isinstance(thing, _UNCHANGING)
+def _can_change(island: Island, number: int) -> bool:
+    """Whether a member's links have to be read again.
+
+    Not those of a task to its coroutine and its future (the wait is read, and what a chained coroutine counts does
+    not matter), nor those of a future to wake-ups: whether it is pending is read.
+    """
+    thing = island.members[number]
+    if isinstance(thing, _UNCHANGING):
+        return False
+    if island.kinds[number] == GATE:
+        awaited = island.awaited(number)
+        return any(each != awaited and each not in island.chained for each in island.out(number))
+    if isinstance(thing, asyncio.Future):
+        return any(island.kinds[each] != GATE and not wakes_a_task(island.members[each]) for each in island.out(number))
+    return True
 
 
 def _may_be_weak(island: Island, number: int) -> bool:

@@ -10,14 +10,10 @@ Laws:
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from .island import Island
-from .kinds import DICT, GATE
-
-_WAKING = ("task_wakeup", "__wakeup", "__step", "_Task__wakeup", "_Task__step")
+from .kinds import DICT, GATE, wakes_a_task
 
 
 class Spread:
@@ -71,7 +67,7 @@ class Spread:
             number = todo.pop()
             island.pause()
             inward = kinds[number] == GATE or number in chained
-            wakes = not inward and _wakes(island.members[number])
+            wakes = not inward and wakes_a_task(island.members[number])
             for each in island.out(number):
                 if opened[each]:
                     continue
@@ -100,10 +96,3 @@ class Spread:
         if not self.opened[number]:
             self.opened[number] = 1
             self._todo.append(number)
-
-
-def _wakes(thing: Any) -> bool:
-    """Whether calling this resumes the task it refers to."""
-    if isinstance(thing, types.BuiltinMethodType | types.MethodType):
-        return thing.__name__ in _WAKING
-    return type(thing).__name__ == "TaskStepMethWrapper"

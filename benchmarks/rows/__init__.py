@@ -10,7 +10,8 @@ from . import primitives  # isort: skip
 from . import unset  # isort: skip
 from . import tick  # isort: skip
 from . import watcher  # isort: skip
+from . import proof  # isort: skip
 from . import memory  # isort: skip
 from . import latency  # isort: skip
 
-__all__ = ["PROGRAMS", "ROWS", "latency", "memory", "primitives", "tasks", "tick", "unset", "watcher"]
+__all__ = ["PROGRAMS", "ROWS", "latency", "memory", "primitives", "proof", "tasks", "tick", "unset", "watcher"]
