@@ -181,7 +181,8 @@ class Taker:
             return list(future._children)
         weak = self._groups.get(key)
         group: Any = weak() if weak is not None else None
-        return list(group._tasks) if getattr(group, "_on_completed_fut", None) is future else None
+        is_this_exit = group is not None and getattr(group, "_on_completed_fut", group) is future
+        return list(group._tasks) if is_this_exit else None
 
     def _find_queues(self, queues: dict[int, Queue]) -> None:
         for chunk in _chunks(list(self.state.blocked.items())):
