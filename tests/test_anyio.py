@@ -23,6 +23,7 @@ from .programs import Pair, Program
 from .programs.anyio_programs import HEALTHY, PAIRS, opposite_order, use
 from .programs.deadlocks import both, pause, spawn
 
+TWINS = [*dict.fromkeys(pair.healthy for pair in PAIRS), *HEALTHY]
 HERE = str(Path(unstuck.__file__).parents[1])
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 
@@ -45,7 +46,7 @@ def test_when_a_program_deadlocks(pair: Pair) -> None:
     assert [f.id for f in ear.named("closed")] == [f.id for f in findings]
 
 
-@pytest.mark.parametrize("program", [*dict.fromkeys(pair.healthy for pair in PAIRS), *HEALTHY], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("program", TWINS, ids=lambda each: each.__name__)
 def test_when_the_healthy_twin_runs(program: Program) -> None:
     """Not a word, in many runs."""
     with harness.agent(slow_wait_after=1.0, stuck_after=1.0) as ear:
