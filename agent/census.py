@@ -181,8 +181,9 @@ class Taker:
             return list(future._children)
         weak = self._groups.get(key)
         group: Any = weak() if weak is not None else None
-        is_this_exit = group is not None and getattr(group, "_on_completed_fut", group) is future
-        return list(group._tasks) if is_this_exit else None
+        if group is None or future is None or getattr(group, "_on_completed_fut", None) is not future:
+            return None
+        return list(group._tasks)
 
     def _find_queues(self, queues: dict[int, Queue]) -> None:
         for chunk in _chunks(list(self.state.blocked.items())):

@@ -122,7 +122,7 @@ class Multiplexer:
         await asyncio.gather(*self.pumps, return_exceptions=True)
 
 
-@buggy("stuck", "merge-streams")
+@buggy("stuck", "merge-streams", also=("lost-error",))
 async def pump_of_a_merged_stream_fails(fixed: bool) -> None:
     """One of two pumps fails before it put its end mark."""
 

@@ -41,7 +41,7 @@ from . import Case, cases, find
 
 MODES = ("plain", "debug", "gc")
 MODE = os.environ.get("UNSTUCK_CORPUS_MODE", "plain")
-PATIENCE, LINGER = 5.0, 0.03
+PATIENCE, LINGER, LONG = 5.0, 0.03, 3600.0
 COPIES = 10
 """Twins run that many at a time."""
 PARKED = 0.04
@@ -101,34 +101,29 @@ def _outcome(case: Case, ear: harness.Ear, troubles: list[str]) -> Outcome:
 
 
 def _run_loop(case: Case, found: Callable[[], bool], patience: float, ear: harness.Ear, troubles: list[str]) -> None:
+    def end(loop: Any) -> None:
+        _await_finding(found, patience, ear)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            asyncio.run_coroutine_threadsafe(_end(ear), loop)
+
     with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_watched(case.program, found, patience, ear, troubles), debug=MODE == "debug")
+        asyncio.run(_watched(case.program, end, troubles), debug=MODE == "debug")
 
 
-async def _watched(
-    program: Program, found: Callable[[], bool], patience: float, ear: harness.Ear, troubles: list[str]
-) -> None:
+async def _watched(program: Program, end: Callable[[Any], None], troubles: list[str]) -> None:
     _name_main()
-    loop = asyncio.get_running_loop()
-    threading.Thread(target=_end_when_found, args=(loop, found, patience, ear)).start()
-    del loop
+    threading.Thread(target=end, args=(asyncio.get_running_loop(),), daemon=True).start()
     try:
         await program(False)
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is told
         troubles.append(f"the program ended with {failure!r}")
-    await asyncio.sleep(patience + 10)  # what it left behind may be the bug
+    await asyncio.sleep(LONG)  # what it left behind may be the bug
 
 
 def _name_main() -> None:
     task = asyncio.current_task()
     assert task is not None
     task.set_name("main")
-
-
-def _end_when_found(loop: Any, found: Callable[[], bool], patience: float, ear: harness.Ear) -> None:
-    _await_finding(found, patience, ear)
-    with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
-        asyncio.run_coroutine_threadsafe(_end(ear), loop)
 
 
 def _await_finding(found: Callable[[], bool], patience: float, ear: harness.Ear) -> None:
@@ -138,12 +133,12 @@ def _await_finding(found: Callable[[], bool], patience: float, ear: harness.Ear)
 
 
 async def _end(ear: harness.Ear) -> None:
-    """Cancel everybody, the main task last, as often as it takes."""
+    """Cancel everybody, as often as it takes; the main task last, unless it makes more all the time."""
     await harness.break_circles(ear)
     me = asyncio.current_task()
-    for _ in range(300):
+    for turn in range(300):
         tasks = asyncio.all_tasks() - {me}
-        others = {each for each in tasks if each.get_name() != "main"}
+        others = {each for each in tasks if each.get_name() != "main" or turn > 30}
         for each in others or tasks:
             with contextlib.suppress(RecursionError):
                 each.cancel()
@@ -172,14 +167,16 @@ def _in_own_process(case: Case, patience: float) -> Outcome:
 
 def run_as_only_one(case: Case, patience: float) -> None:
     """Run it in this process, which ends with it."""
-    threading.Timer(patience + 30, os._exit, (3,)).start()
-    ear, troubles = harness.Ear(), []  # type: ignore[var-annotated]
+    ear, troubles = harness.Ear(), list[str]()
     api.install(harness.settings(**case.settings), sinks=[ear])
-    with _conditions():
-        run = _run_loop if case.is_async else _run_threads
-        run(case, lambda: not complaint(case, ear), patience, ear, troubles)
+
+    def end(_loop: Any) -> None:
+        _await_finding(lambda: not complaint(case, ear), patience, ear)
         print(json.dumps(dataclasses.asdict(_outcome(case, ear, troubles))), flush=True)
         os._exit(0)
+
+    with _conditions():
+        asyncio.run(_watched(case.program, end, troubles), debug=MODE == "debug")
 
 
 # -- what must have been said -------------------------------------------------------------------------
