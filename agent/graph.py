@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .deadlines import deadlines
 from .groups import group_children
-from .holds import Hold, holds_on, waiters_that_release
-from .resources import is_resource
+from .holds import Blocks, Hold, holds_on, waiters_that_release
+from .resources import is_resource, is_unowned
 from .state import State
 from .timers import Due, reach
 from .waits import Mode, Wait, future_wait, wait_of
@@ -70,7 +70,8 @@ def build(roots: Iterable[Any], state: State, loop: Any = None, nobody_else: boo
     With ``loop`` given, called in that loop's own thread: tasks of other loops are then taken as free, and
     the loop's timers are read too.
     """
-    graph = grow(roots, Builder(state, loop, nobody_else))
+    roots = list(roots)
+    graph = grow(roots, Builder(state, loop, nobody_else, Blocks(roots if nobody_else else ())))
     free_by_deadlines(graph, reach(loop) if loop is not None else {})
     return graph
 
@@ -114,10 +115,13 @@ Found = tuple[Node, tuple[Any, ...], tuple[Any, ...]]
 
 
 class Builder:
-    """Makes the node of one thing; ``loop`` as for ``build``."""
+    """Makes the node of one thing; ``loop`` and ``nobody_else`` as for ``build``.
 
-    def __init__(self, state: State, loop: Any, nobody_else: bool = False) -> None:
-        self.state, self.loop, self.nobody_else = state, loop, nobody_else
+    ``blocks``: of whom it is known, besides, in what blocks they stand.
+    """
+
+    def __init__(self, state: State, loop: Any, nobody_else: bool = False, blocks: Blocks | None = None) -> None:
+        self.state, self.loop, self.nobody_else, self.blocks = state, loop, nobody_else, blocks or Blocks(())
 
     def node(self, thing: Any) -> Found:
         """The node of a task, a lock, a semaphore or a future."""
@@ -134,7 +138,7 @@ class Builder:
         node = Node(task, "task")
         if task.done() or (self.loop is not None and task.get_loop() is not self.loop):
             return node, (), ()
-        node.wait = wait = wait_of(task)
+        node.wait = wait = self.wait_of(task)
         if wait.mode in (Mode.READY, Mode.FREE):
             return node, (), ()
         escapes = group_children(task)
@@ -142,6 +146,12 @@ class Builder:
             node.strict = node.likely = Mode.ANY
             return node, (wait.resource,), escapes
         return self.joining(node, wait, escapes)
+
+    def wait_of(self, task: Any) -> Wait:
+        """What the task waits for; a semaphore that does not know its holders is held by those in its blocks."""
+        wait = wait_of(task)
+        is_held = is_unowned(wait.resource) and self.blocks.holds_on(wait.resource)
+        return replace(wait, mode=Mode.HELD) if is_held else wait
 
     def joining(self, node: Node, wait: Wait, escapes: tuple[Any, ...]) -> Found:
         """The node of a task or future that waits for others."""
@@ -157,10 +167,10 @@ class Builder:
 
     def resource(self, resource: Any) -> Found:
         """The node of a lock or semaphore."""
-        holds = holds_on(resource, self.state)
+        holds = self.blocks.holds_on(resource) if is_unowned(resource) else holds_on(resource, self.state)
         if not holds:
             return Node(resource, "resource"), (), ()
-        sure = all(hold.sure for hold in holds)
+        sure = all(hold.sure for hold in holds) and not is_unowned(resource)
         strict = Mode.ANY if sure else Mode.FREE
         # A semaphore taken by hand is as likely a signal that somebody else gives: not even suspicious.
         likely = Mode.ANY if sure or self.nobody_else or not isinstance(resource, asyncio.Semaphore) else Mode.FREE

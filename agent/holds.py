@@ -11,13 +11,15 @@ Laws:
 - While a task that was seen to release too early lives, nothing is sure: it may do so again (``hooks.doubt``).
 - A semaphore is accounted for only when the units noted make up exactly the units missing.
 - An anyio lock can be given back by its owner only, so that hold is sure without a block.
+- Of an anyio semaphore those are known to hold a unit who stand in a block over it; there may be others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -27,7 +29,7 @@ from .bytecode import handlers_around, released_paths
 from .hooks.doubt import is_debtor
 from .hooks.knot import FOREIGN
 from .managers import within
-from .resources import holder_ids, is_anyio, is_owned, stands_for
+from .resources import holder_ids, is_anyio, is_owned, is_unowned, stands_for
 from .stacks import Entered, Link, chain, line_of
 from .state import DEBTORS, HOLDS, PLACES, SITE, State
 
@@ -61,6 +63,29 @@ def holds_on(resource: Any, state: State) -> tuple[Hold, ...] | None:
             return None
         found.append(hold_of(task, resource, units.count(key) if units is not None else 1))
     return tuple(found)
+
+
+class Blocks:
+    """Which of these tasks stand in an ``async with`` over an anyio semaphore. Looked up when first asked."""
+
+    def __init__(self, tasks: Iterable[Any]) -> None:
+        self._tasks = tuple(tasks)
+        self._holds: dict[int, list[Hold]] | None = None
+
+    def holds_on(self, semaphore: Any) -> tuple[Hold, ...]:
+        """The holders among the tasks."""
+        if self._holds is None:
+            self._holds = defaultdict(list)
+            for task in self._tasks:
+                self._note(task, self._holds)
+        return tuple(self._holds.get(id(semaphore), ()))
+
+    def _note(self, task: Any, holds: dict[int, list[Hold]]) -> None:
+        for link in chain(task.get_coro()):
+            for entered in within(link):
+                inner = stands_for(entered.manager)
+                if entered.is_async and is_unowned(inner):
+                    holds[id(inner)].append(Hold(task, 1, True, entered.line, link.code))
 
 
 def _accounted(semaphore: Any, units: list[int]) -> bool:

@@ -51,6 +51,19 @@ def remainder(graph: Graph, stuck: set[int]) -> dict[int, tuple[int, ...]]:
     return {key: tuple(need for need in graph.nodes[key].needs if need in stuck) for key in stuck}
 
 
+def leads_to(graph: Graph, start: int, goal: int) -> bool:
+    """Whether a node needs another, directly or through others, none of which ends its wait by itself."""
+    seen, todo = {start}, [start]
+    while todo:
+        node = graph.nodes[todo.pop()]
+        needs = node.needs if node.likely is not Mode.FREE else ()
+        if goal in needs:
+            return True
+        todo += [need for need in needs if need not in seen]
+        seen.update(needs)
+    return False
+
+
 def cores(needs: Mapping[int, tuple[int, ...]]) -> list[set[int]]:
     """The strongly connected knots of a remainder: sets of nodes that wait for each other."""
     inner = _without_sources(needs)

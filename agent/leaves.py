@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from .crowd import behind
 from .findings import Finding
 from .graph import Graph, Node
-from .holds import Finished, finished_holders, holds_on
+from .holds import Blocks, Finished, finished_holders, holds_on
+from .resources import is_unowned
 from .stacks import chain
 from .state import State
 from .views import MOST_VICTIMS, Views, loop_name
@@ -36,9 +37,12 @@ class Leaf(NamedTuple):
 
 def leaves(tasks: Iterable[Any], state: State) -> list[Leaf]:
     """Those of the stuck tasks that wait for no other task and no holder who lives."""
-    found = []
+    found, tasks = list[Leaf](), list(tasks)
+    blocks = Blocks(tasks)
     for task in tasks:
         wait = wait_of(task)
+        if is_unowned(wait.resource) and blocks.holds_on(wait.resource):
+            continue
         if wait.mode is Mode.FREE:
             found.append(Leaf(task, wait, wait.resource if wait.resource is not None else task._fut_waiter))
         elif wait.mode is Mode.HELD:

@@ -36,6 +36,7 @@ class Anyio:
         self.inner = {
             **{cls: "_lock" for cls in self.conditions},
             **{cls: "_internal_lock" for cls in _classes(core, "LockAdapter")},
+            **{cls: "_internal_semaphore" for cls in _classes(core, "SemaphoreAdapter")},
             **{cls: "_internal_limiter" for cls in _classes(core, "CapacityLimiterAdapter")},
         }
         """Classes of objects that stand for another one, and the attribute that it is."""

@@ -18,7 +18,7 @@ from .census import Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
-from .detectors import blocked_loop, deadlock, held_by_finished, looking, slow_wait, stuck
+from .detectors import blocked_loop, deadlock, held_by_finished, looking, pool_exhausted, slow_wait, stuck
 from .detectors.model import Detector, Over, Sight
 from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
@@ -117,7 +117,7 @@ class Pipeline:
         waiters = [task for key in overdue if (task := self.state.task_by_id(key)) is not None]
         roots = [*self.census.roots.values(), *waiters, *overdue.values()]
         glimpse = judge(roots, self.state) if roots else None
-        slow = list(slow_wait.find(glimpse, overdue, self.state, now)) if glimpse and overdue else []
+        slow = list(slow_wait.find(glimpse, self._merely_slow(overdue, glimpse), self.state, now)) if glimpse else []
         self._tell_seen(slow_wait.KIND, slow, now)
         nominated = self.nominations.due(glimpse, self.ledger.open_findings(), now) if glimpse else {}
         for loop, tasks in nominated.items():
@@ -151,6 +151,12 @@ class Pipeline:
         if not self._wants(slow_wait.KIND):
             return {}
         return self.standstill.overdue(self.census.queues, now, self.settings.slow_wait_after)
+
+    def _merely_slow(self, overdue: dict[int, Any], glimpse: Judgement) -> dict[int, Any]:
+        """Without the pools whose own holders wait for them, where these have a finding of their own."""
+        if not self._wants(pool_exhausted.KIND):
+            return overdue
+        return {key: each for key, each in overdue.items() if not pool_exhausted.waits_for_itself(glimpse, each)}
 
     def _ask_about(self, keys: Iterable[int]) -> None:
         for key in keys:

@@ -19,13 +19,19 @@ from .state import SITE
 
 def is_resource(thing: Any) -> bool:
     """Whether it is something that tasks hold."""
-    return isinstance(thing, asyncio.Lock | asyncio.Semaphore) or is_anyio(thing)
+    return isinstance(thing, asyncio.Lock | asyncio.Semaphore) or is_anyio(thing) or is_unowned(thing)
 
 
 def is_anyio(thing: Any) -> bool:
     """Whether it is a lock or limiter of anyio's own."""
     library = anyio()
     return library is not None and type(thing) in library.resources
+
+
+def is_unowned(thing: Any) -> bool:
+    """Whether tasks hold units of it but it does not know which tasks: anyio's semaphore."""
+    library = anyio()
+    return library is not None and type(thing) in library.semaphores
 
 
 def is_owned(thing: Any) -> bool:
@@ -36,7 +42,7 @@ def is_owned(thing: Any) -> bool:
 
 def is_pool(thing: Any) -> bool:
     """Whether it has several units."""
-    return isinstance(thing, asyncio.Semaphore) or (is_anyio(thing) and not is_owned(thing))
+    return isinstance(thing, asyncio.Semaphore) or is_unowned(thing) or (is_anyio(thing) and not is_owned(thing))
 
 
 def holder_ids(thing: Any) -> tuple[int, ...]:
@@ -48,6 +54,8 @@ def holder_ids(thing: Any) -> tuple[int, ...]:
         if owner is None or isinstance(owner, asyncio.Task):
             return () if owner is None else (id(owner),)
         return (owner.id,) if isinstance(getattr(owner, "id", None), int) else ()  # up to 4.4 a TaskInfo
+    if is_unowned(thing):
+        return ()
     borrowers = tuple(thing._borrowers)
     if len(borrowers) < thing._total_tokens or not all(isinstance(each, asyncio.Task) for each in borrowers):
         return ()

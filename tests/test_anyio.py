@@ -23,6 +23,7 @@ from .programs import Pair, Program
 from .programs.anyio_programs import HEALTHY, PAIRS, opposite_order, use
 from .programs.deadlocks import both, pause, spawn
 
+TWINS = [*dict.fromkeys(pair.healthy for pair in PAIRS), *HEALTHY]
 HERE = str(Path(unstuck.__file__).parents[1])
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 
@@ -38,13 +39,14 @@ def find(name: str, **settings: Any) -> Finding:
 def test_when_a_program_deadlocks(pair: Pair) -> None:
     """One finding with the right verdict, core and victims; it is closed when the tasks are cancelled."""
     with harness.agent(slow_wait_after=60.0) as ear:
-        findings = harness.run_until_found(pair.buggy, ear, "deadlock", linger=0.05)
+        findings = harness.run_until_found(pair.buggy, ear, pair.kind, linger=0.05)
     assert [(f.verdict, {t.name for t in f.core}) for f in findings] == [(pair.verdict, set(pair.core))]
+    assert {f.kind for f in ear.opened()} == {pair.kind}
     assert ear.named("retracted") == []
     assert [f.id for f in ear.named("closed")] == [f.id for f in findings]
 
 
-@pytest.mark.parametrize("program", [*(pair.healthy for pair in PAIRS), *HEALTHY], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("program", TWINS, ids=lambda each: each.__name__)
 def test_when_the_healthy_twin_runs(program: Program) -> None:
     """Not a word, in many runs."""
     with harness.agent(slow_wait_after=1.0, stuck_after=1.0) as ear:

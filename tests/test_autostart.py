@@ -126,6 +126,11 @@ print(sys.modules["unstuck.agent.api"].installed(), asyncio.Lock.acquire is firs
     assert "True True 1\n" == output("-c", code)
 
 
+def test_program_installs_it_too() -> None:
+    """Nothing is said, whether asyncio was imported before or not."""
+    assert output("-c", "import unstuck; unstuck.install(); print(unstuck.installed())", UNSTUCK="1") == "True\n"
+
+
 def test_agent_cannot_be_installed() -> None:
     """One line on stderr says so, and the program goes on."""
     code = """

@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 
 from unstuck.agent.proof import trusted
+from unstuck.agent.proof.island import Island
+from unstuck.agent.proof.reading import read
 
 from . import harness
 
@@ -344,6 +346,23 @@ def test_when_something_still_holds_it(hold: Holder) -> None:
     assert not early
     assert late
     assert ear.named("retracted") == []
+
+
+def test_when_a_task_moves_while_it_is_judged() -> None:
+    """Then nothing is known at this instant; it is no failure."""
+
+    async def program() -> None:
+        event = asyncio.Event()
+        task = asyncio.create_task(_wait(event))
+        await asyncio.sleep(0)
+        island = Island()
+        island.add_tasks([task])
+        assert read(island) is not None
+        event.set()
+        await task
+        assert read(island) is None
+
+    asyncio.run(program())
 
 
 def test_when_this_interpreter_is_tested() -> None:

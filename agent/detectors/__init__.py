@@ -10,6 +10,7 @@ from .lost_error import LostErrors
 from .model import Detector
 from .never_awaited import NeverAwaited
 from .orphan_task import OrphanTasks
+from .pool_exhausted import PoolExhausted
 from .thread_deadlock import ThreadDeadlocks
 from .wrong_thread import WrongThread
 
@@ -20,6 +21,7 @@ def looking(wanted: frozenset[str], state: State) -> list[Detector]:
         (LostErrors.kind, LostErrors),
         (NeverAwaited.kind, NeverAwaited),
         (OrphanTasks.kind, OrphanTasks),
+        (PoolExhausted.kind, PoolExhausted),
         (deadlock.KIND, ThreadDeadlocks),
         (WrongThread.kind, WrongThread),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ..findings import PROVEN, Finding
 from ..leaves import Leaf, finding_of
+from ..resources import is_pool
 from ..source import short
 from ..state import State
 
@@ -19,7 +20,7 @@ _MOST_SHOWN = 3
 
 def describe(group: list[Leaf], verdict: str, state: State, now: float) -> Finding:
     """The finding for one group of leaves that have finished holders."""
-    thing = "lock" if hasattr(group[0].resource, "_locked") else "permit"
+    thing = "permit" if is_pool(group[0].resource) else "lock"
     who = "a task waits for" if len(group) == 1 else f"{len(group):,} tasks wait for"
     told = Finding(
         kind=KIND,

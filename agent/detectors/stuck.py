@@ -86,7 +86,7 @@ _WHAT: dict[str, _What] = {
         "close each clone of the send stream in a with: the receivers then see its end",
     ),
     "anyio memory stream send": _What(
-        "a receiver that can never come",
+        "room in a stream that nobody can make",
         "close each clone of the receive stream in a with: the senders then get an error",
     ),
 }

@@ -53,7 +53,7 @@ class Teller:
     def shown(self) -> tuple[list[TaskView], int]:
         """The tasks to show, and how many more there are like them."""
         core = list(self.finding.core or self.finding.tasks)
-        if self.finding.kind == "slow-wait":  # those in the way are half of that story
+        if self.finding.kind in ("slow-wait", "pool-exhausted"):  # those in the way are half of that story
             core += [task for task in self.finding.tasks if task not in core]
         return core[:_MOST_TASKS], len(core[_MOST_TASKS:])
 

@@ -20,6 +20,8 @@ __all__ = ["DeadlockError", "__version__", "install", "installed", "uninstall"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'unstuck' has no attribute {name!r}")
+    import asyncio  # noqa: F401 - with UNSTUCK=1 this installs the agent now, not half-way through the next line
+
     from .agent import api
 
     return getattr(api, name)

@@ -21,11 +21,13 @@ PAIRS: list[Pair] = []
 HEALTHY: list[Program] = []
 
 
-def pair(healthy: Program, *core: str, verdict: str = "proven", victims: int = 0) -> Callable[[Program], Program]:
+def pair(
+    healthy: Program, *core: str, kind: str = "deadlock", verdict: str = "proven", victims: int = 0
+) -> Callable[[Program], Program]:
     """Enter the decorated program as the buggy one of a pair."""
 
     def enter(buggy: Program) -> Program:
-        PAIRS.append(Pair(buggy, healthy, "deadlock", verdict, frozenset(core), victims))
+        PAIRS.append(Pair(buggy, healthy, kind, verdict, frozenset(core), victims))
         return buggy
 
     return enter
@@ -199,6 +201,140 @@ async def hold_and_ask() -> None:
             await together(**{f"child-{name}": (use, limiter)})
 
     await together(one=(fetch, "one"), two=(fetch, "two"))
+
+
+# -- semaphores --------------------------------------------------------------------------------------
+
+
+async def semaphores_in_one_order() -> None:
+    a, b = anyio.Semaphore(1), anyio.Semaphore(1)
+    await together(one=(both, a, b), two=(both, a, b))
+
+
+@pair(semaphores_in_one_order, "one", "two")
+async def semaphores_as_mutexes() -> None:
+    """They do not know their holders; the proof shows that nobody else is left, and the blocks who holds them."""
+    a, b = anyio.Semaphore(1), anyio.Semaphore(1)
+    await together(one=(both, a, b), two=(both, b, a))
+
+
+async def permits_given_back_first() -> None:
+    permits = anyio.Semaphore(2)
+
+    async def fetch() -> None:
+        async with permits:
+            await pause()
+        await together(child=(use, permits))
+
+    await together(one=(fetch,), two=(fetch,))
+
+
+@pair(permits_given_back_first, "one", "child-one", "two", "child-two")
+async def permits_held_while_asking() -> None:
+    permits = anyio.Semaphore(2)
+
+    async def fetch(name: str) -> None:
+        async with permits:
+            await pause()
+            await together(**{f"child-{name}": (use, permits)})
+
+    await together(one=(fetch, "one"), two=(fetch, "two"))
+
+
+async def given_back_in_a_finally() -> None:
+    lock = anyio.Lock()
+
+    async def take() -> None:
+        await lock.acquire()
+        try:
+            await pause()
+        finally:
+            lock.release()
+
+    await together(taker=(take,), waiter=(use_later, lock))
+
+
+@pair(given_back_in_a_finally, "waiter", kind="held-by-finished")
+async def owner_that_ended() -> None:
+    lock = anyio.Lock()
+    await together(taker=(lock.acquire,), waiter=(use_later, lock))
+
+
+@pair(given_back_in_a_finally, "waiter", kind="held-by-finished")
+async def borrower_that_ended() -> None:
+    limiter = anyio.CapacityLimiter(1)
+    await together(taker=(limiter.acquire,), waiter=(use_later, limiter))
+
+
+# -- waits without an owner --------------------------------------------------------------------------
+
+
+async def ended_by_closing() -> None:
+    send, receive = anyio.create_memory_object_stream[int](1)
+
+    async def consume() -> None:
+        async with receive:
+            async for _ in receive:
+                pass
+
+    async def produce() -> None:
+        async with send:
+            await send.send(1)
+
+    await together(consumer=(consume,), producer=(produce,))
+
+
+@pair(ended_by_closing, "consumer", kind="stuck")
+async def own_clone_left_open() -> None:
+    """The consumer keeps an open end to send to itself: the producer's end closes nothing."""
+
+    async def consume(receive: Any, send: Any) -> None:
+        async with receive, send:
+            async for _ in receive:
+                pass
+
+    async def produce(send: Any) -> None:
+        async with send:
+            await send.send(1)
+
+    send, receive = anyio.create_memory_object_stream[int](1)
+    await together(consumer=(consume, receive, send.clone()), producer=(produce, send))
+
+
+@pair(ended_by_closing, "producer", kind="stuck")
+async def nobody_receives() -> None:
+    async def produce() -> None:
+        send, receive = anyio.create_memory_object_stream[int]()
+        async with send, receive:
+            await send.send(1)
+
+    await together(producer=(produce,))
+
+
+async def set_in_time() -> None:
+    event = anyio.Event()
+
+    async def set_later() -> None:
+        await pause()
+        event.set()
+
+    await together(waiter=(event.wait,), setter=(set_later,))
+
+
+@pair(set_in_time, "waiter", kind="stuck")
+async def event_of_nobody() -> None:
+    await together(waiter=(anyio.Event().wait,))
+
+
+@pair(set_in_time, "one", "two", kind="stuck")
+async def condition_of_nobody() -> None:
+    condition = anyio.Condition()
+
+    async def wait() -> None:
+        async with condition:
+            await condition.wait()
+
+    await together(one=(wait,), two=(wait,))
 
 
 # -- joins -------------------------------------------------------------------------------------------
