@@ -120,15 +120,15 @@ class Ledger:
         """What is open now, oldest first."""
         return tuple(entry.finding for entry in self._open.values())
 
-    def report(self, findings: Iterable[Finding], now: float) -> list[Event]:
-        """Enter what a detector sees now; the events are what has changed."""
+    def report(self, findings: Iterable[Finding], now: float, news: bool = False) -> list[Event]:
+        """Enter what a detector sees now; the events are what has changed. ``news``: an open finding has grown."""
         events = []
         for finding in findings:
             entry = self._open.get(finding.subject)
             if entry is None:
                 entry = self._begin(finding, now)
                 events.append(Event("opened", time.time(), entry.finding))
-            elif finding.verdict != entry.finding.verdict or now - entry.told >= _UPDATE_EVERY:
+            elif news or finding.verdict != entry.finding.verdict or now - entry.told >= _UPDATE_EVERY:
                 entry.told = now
                 entry.finding = replace(finding, id=entry.finding.id, age_s=max(finding.age_s, now - entry.since))
                 events.append(Event("updated", time.time(), entry.finding))

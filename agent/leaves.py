@@ -10,7 +10,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from .crowd import behind
@@ -24,6 +24,7 @@ from .views import MOST_VICTIMS, Views, loop_name
 from .waits import Mode, Wait, future_wait, wait_of
 
 MOST_CORE = 20
+_CHUNK = 20
 
 
 class Leaf(NamedTuple):
@@ -32,26 +33,34 @@ class Leaf(NamedTuple):
     task: Any
     wait: Wait
     resource: Any
+    place: tuple[Any, int]
+    """The program's innermost code and the offset in it."""
     finished: tuple[Finished, ...] = ()
 
 
-def leaves(tasks: Iterable[Any], state: State) -> list[Leaf]:
-    """Those of the stuck tasks that wait for no other task and no holder who lives."""
+def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> list[Leaf]:
+    """Those of the stuck tasks that wait for no other task and no holder who lives.
+
+    ``pause`` is called now and then.
+    """
     found, tasks = list[Leaf](), list(tasks)
     blocks = Blocks(tasks)
-    for task in tasks:
+    for count, task in enumerate(tasks):
+        if count % _CHUNK == _CHUNK - 1:
+            pause()
         wait = wait_of(task)
         if is_unowned(wait.resource) and blocks.holds_on(wait.resource):
             continue
         if wait.mode is Mode.FREE:
-            found.append(Leaf(task, wait, wait.resource if wait.resource is not None else task._fut_waiter))
+            thing = wait.resource if wait.resource is not None else task._fut_waiter
+            found.append(Leaf(task, wait, thing, _place(task)))
         elif wait.mode is Mode.HELD:
             finished = tuple(finished_holders(wait.resource, state))
             if finished or holds_on(wait.resource, state) is None:
-                found.append(Leaf(task, wait, wait.resource, finished))
+                found.append(Leaf(task, wait, wait.resource, _place(task), finished))
         elif wait.mode is not Mode.READY:
             bare = _bare_future(wait.needs)
-            found += [Leaf(task, wait, bare)] if bare is not None else []
+            found += [Leaf(task, wait, bare, _place(task))] if bare is not None else []
     return [leaf for leaf in found if leaf.resource is not None]
 
 
@@ -60,7 +69,7 @@ def groups(found: list[Leaf]) -> list[list[Leaf]]:
     group_of: dict[Any, list[Leaf]] = {}
     for leaf in found:
         sort = (id(leaf.task.get_loop()), bool(leaf.finished))
-        keys = ((*sort, id(leaf.resource)), (*sort, *_place(leaf.task)))
+        keys = ((*sort, id(leaf.resource)), (*sort, *leaf.place))
         known = {id(group): group for key in keys if (group := group_of.get(key)) is not None}
         group = max(known.values(), key=len, default=[])
         for other in known.values():
@@ -92,7 +101,7 @@ def finding_of(group: list[Leaf], told: Finding, state: State, now: float) -> Fi
         tasks=tasks,
         resources=resources,
         edges=edges,
-        victims=len(victims) + max(0, len(group) - MOST_CORE),
+        victims=len(victims),
         note=told.note,
         help=told.help,
         subject=(told.kind, frozenset(core)),

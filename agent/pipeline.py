@@ -200,13 +200,12 @@ class Pipeline:
                     self._dismiss(finding.subject)
 
     def _prove(self) -> None:
-        proven = (each.subject for each in self.ledger.open_findings() if each.verdict == PROVEN)
-        known = {key for subject in proven if subject in self._vigils for key in subject[1]}  # type: ignore[index]
-        for finding, vigil in self.proving.look(self.census, known):
+        proven = [each for each in self.ledger.open_findings() if each.verdict == PROVEN]
+        for finding, vigil in self.proving.look(self.census, [each for each in proven if each.subject in self._vigils]):
             if self._wants(finding.kind):
                 self._dismiss(finding.subject)
                 self._vigils[finding.subject] = vigil
-                self._tell(self.ledger.report([finding], time.monotonic()))
+                self._tell(self.ledger.report([finding], time.monotonic(), news=True))
 
     def _dismiss(self, subject: Hashable) -> None:
         vigil = self._vigils.pop(subject, None)

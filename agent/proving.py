@@ -10,7 +10,8 @@ Laws:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .census import FREE, HAND_BACK, Census
@@ -21,7 +22,7 @@ from .findings import PROVEN, Finding
 from .graph import build
 from .groups import endangered
 from .judge import irreducible
-from .leaves import MOST_CORE, groups, leaves
+from .leaves import MOST_CORE, Leaf, groups, leaves
 from .parking import is_parked_on_purpose
 from .proof import prove
 from .prospects import Prospects
@@ -34,20 +35,42 @@ _ALL_TOGETHER = 2_000
 Begun = tuple[Finding, Vigil]
 
 
+@dataclass(slots=True)
+class _Told:
+    """What belongs to an open finding: ids of its tasks, and of the things and places they wait for and at."""
+
+    tasks: set[int] = field(default_factory=set)
+    core: list[int] = field(default_factory=list)
+    said: int = 0
+    """How many tasks were said to wait when it was told last."""
+    marks: set[tuple[str, Any]] = field(default_factory=set)
+
+    def add(self, group: list[Leaf]) -> None:
+        """These belong to it too."""
+        self.tasks.update(id(leaf.task) for leaf in group)
+        self.core = [*self.core, *(id(leaf.task) for leaf in group)][:MOST_CORE]
+        self.marks |= _marks(group)
+
+
 class Proving:
     """The judgement of waits that nobody owns. All methods run in the watcher's thread."""
 
     def __init__(self, state: State, interval: float, stuck_after: float) -> None:
         self.state, self.stuck_after = state, stuck_after
         self.prospects = Prospects(interval)
+        self._told: dict[Hashable, _Told] = {}
 
-    def look(self, census: Census, known: set[int]) -> Iterator[Begun]:
-        """New findings, each with a vigil over its core. Tasks whose ids are ``known`` have one already."""
+    def look(self, census: Census, proven: list[Finding]) -> Iterator[Begun]:
+        """New findings, and open ones that have grown, each with a vigil over its core. ``proven`` are open."""
         due = self.prospects.due(census.parked)
         census.parked = []
         if not due:
             return
         start = time.thread_time()
+        subjects = {finding.subject: finding for finding in proven}
+        self._told = {subject: told for subject, told in self._told.items() if subject in subjects}
+        known = {key for told in self._told.values() for key in told.tasks}
+        known |= {key for finding in proven for key in finding.subject[1]}  # type: ignore[index]
         tasks = self._together(due, census)
         own = [tasks, census.joins, census.roots, *census.queues.values()]
         proof = prove(tasks, _moving, lambda: own, _breathe)
@@ -69,11 +92,30 @@ class Proving:
 
     def _leaves(self, closed: list[Any]) -> Iterator[Begun]:
         """Waits at the bottom, group by group."""
-        meant = [leaf for leaf in leaves(closed, self.state) if not is_parked_on_purpose(leaf.task, leaf.resource)]
-        for group in groups(meant):
-            detector = held_by_finished if group[0].finished else stuck
-            finding = detector.describe(group, PROVEN, self.state, time.monotonic())
-            yield from _begin(finding, [leaf.task for leaf in group[:MOST_CORE]])
+        found = leaves(closed, self.state, _breathe)
+        first = {leaf.place: leaf for leaf in reversed(found)}
+        meant = {place for place, leaf in first.items() if is_parked_on_purpose(leaf.task, leaf.resource)}
+        for group in groups([leaf for leaf in found if leaf.place not in meant]):
+            subject = self._subject_of(group)
+            told = self._told.setdefault(subject, _Told())
+            if len(told.core) < MOST_CORE or len(told.tasks) + len(group) >= 2 * told.said:
+                yield from self._describe(told, group, subject)
+            told.add(group)
+
+    def _subject_of(self, group: list[Leaf]) -> Hashable:
+        """That of the open finding which the group belongs to, or a new one."""
+        marks, kind = _marks(group), _detector(group).KIND
+        for subject, told in self._told.items():
+            if subject[0] == kind and told.marks & marks:  # type: ignore[index]
+                return subject
+        return kind, frozenset(id(leaf.task) for leaf in group[:MOST_CORE])
+
+    def _describe(self, told: _Told, group: list[Leaf], subject: Hashable) -> Iterator[Begun]:
+        before = [task for key in told.core if (task := self.state.task_by_id(key)) is not None]
+        together = [*leaves(before, self.state, _breathe), *group]
+        told.said = len(told.tasks) + len(group)
+        finding = _detector(group).describe(together, told.said, PROVEN, self.state, time.monotonic())
+        yield from _begin(replace(finding, subject=subject), [leaf.task for leaf in together[:MOST_CORE]])
 
     def _knots(self, closed: list[Any]) -> Iterator[Begun]:
         """Circles that only the proof closes, such as of locks that were taken by hand."""
@@ -81,6 +123,16 @@ class Proving:
         judgement = Judgement(graph, set(), irreducible(graph, likely=True))
         for finding in deadlock.closed(judgement, set(map(id, closed)), self.state, time.monotonic()):
             yield from _begin(finding, [graph.nodes[key].thing for key in finding.subject[1]])  # type: ignore[index]
+
+
+def _detector(group: list[Leaf]) -> Any:
+    return held_by_finished if group[0].finished else stuck
+
+
+def _marks(group: list[Leaf]) -> set[tuple[str, Any]]:
+    loop = id(group[0].task.get_loop())
+    places = {(f"place {loop}", (id(leaf.place[0]), leaf.place[1])) for leaf in group}
+    return places | {("thing", id(leaf.resource)) for leaf in group}
 
 
 def _begin(finding: Finding, core: list[Any]) -> Iterator[Begun]:

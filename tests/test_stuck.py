@@ -11,7 +11,7 @@ from unstuck.agent import api
 
 from . import harness
 from .programs import Pair, Program
-from .programs.stuck import PAIRS, handed_over
+from .programs.stuck import PAIRS, handed_over, until_set
 
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 
@@ -56,3 +56,24 @@ def test_when_a_task_moves_while_it_is_put_to_the_proof() -> None:
         asyncio.run(program())
         assert not api.current().pipeline.failed
     assert [finding.core[0].name for finding in ear.opened("stuck")] == ["waiter"]
+
+
+def test_when_one_more_waits_at_the_same_place() -> None:
+    """The open finding grows; it is not told a second time."""
+
+    async def program() -> None:
+        tasks = []
+        for number in range(3):
+            tasks.append(asyncio.create_task(until_set(asyncio.Event()), name=f"waiter-{number}"))
+            for _ in range(300):
+                await asyncio.sleep(harness.TICK)
+                if ear.events and len(ear.events[-1].finding.core) > number:
+                    break
+        for task in tasks:
+            task.cancel()
+
+    with harness.agent(stuck_after=30.0) as ear:
+        asyncio.run(program())
+    assert [event.event for event in ear.events] == ["opened", "updated", "updated", "closed"]
+    assert [len(event.finding.core) for event in ear.events[:3]] == [1, 2, 3]
+    assert "3 tasks" in ear.events[2].finding.title

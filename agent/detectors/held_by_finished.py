@@ -18,10 +18,10 @@ KIND = "held-by-finished"
 _MOST_SHOWN = 3
 
 
-def describe(group: list[Leaf], verdict: str, state: State, now: float) -> Finding:
-    """The finding for one group of leaves that have finished holders."""
+def describe(group: list[Leaf], count: int, verdict: str, state: State, now: float) -> Finding:
+    """The finding for one group of leaves that have finished holders; ``count`` tasks wait so."""
     thing = "permit" if is_pool(group[0].resource) else "lock"
-    who = "a task waits for" if len(group) == 1 else f"{len(group):,} tasks wait for"
+    who = "a task waits for" if count == 1 else f"{count:,} tasks wait for"
     told = Finding(
         kind=KIND,
         verdict=verdict,

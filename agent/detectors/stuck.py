@@ -17,10 +17,10 @@ from ..state import State
 KIND = "stuck"
 
 
-def describe(group: list[Leaf], verdict: str, state: State, now: float, note: str | None = None) -> Finding:
-    """The finding for one group of leaves."""
+def describe(group: list[Leaf], count: int, verdict: str, state: State, now: float, note: str | None = None) -> Finding:
+    """The finding for one group of leaves; ``count`` tasks wait so, some of which may have been told before."""
     what = _WHAT.get(_asyncio_name(group[0].wait.kind), _FUTURE)
-    who = "a task waits for" if len(group) == 1 else f"{len(group):,} tasks wait for"
+    who = "a task waits for" if count == 1 else f"{count:,} tasks wait for"
     end = "any more" if verdict == PROVEN else "any more, as it seems"
     told = Finding(
         kind=KIND,
