@@ -48,6 +48,8 @@ def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> lis
     for count, task in enumerate(tasks):
         if count % _CHUNK == _CHUNK - 1:
             pause()
+        if task.get_loop().is_closed():
+            continue  # who waits for it, in a loop that lives, is told
         wait = wait_of(task)
         if is_unowned(wait.resource) and blocks.holds_on(wait.resource):
             continue
@@ -109,13 +111,17 @@ def finding_of(group: list[Leaf], told: Finding, state: State, now: float) -> Fi
 
 
 def _bare_future(needs: tuple[Any, ...]) -> Any:
-    """The first unfinished future among the needs, seen through gathers and shields, that stands for no task."""
+    """The first unfinished future among the needs, seen through gathers and shields, that stands for no living task."""
     todo, seen = list(needs), set[int]()
     while todo:
         need = todo.pop(0)
-        if id(need) in seen or need.done() or isinstance(need, asyncio.Task):
+        if id(need) in seen or need.done():
             continue
         seen.add(id(need))
+        if isinstance(need, asyncio.Task):
+            if need.get_loop().is_closed():
+                return need
+            continue
         wait = future_wait(need)
         if wait.mode is Mode.FREE:
             return need
