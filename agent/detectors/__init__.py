@@ -11,6 +11,7 @@ from .model import Detector
 from .never_awaited import NeverAwaited
 from .orphan_task import OrphanTasks
 from .pool_exhausted import PoolExhausted
+from .task_leak import TaskLeaks
 from .thread_deadlock import ThreadDeadlocks
 from .wrong_thread import WrongThread
 
@@ -22,6 +23,7 @@ def looking(wanted: frozenset[str], state: State) -> list[Detector]:
         (NeverAwaited.kind, NeverAwaited),
         (OrphanTasks.kind, OrphanTasks),
         (PoolExhausted.kind, PoolExhausted),
+        (TaskLeaks.kind, TaskLeaks),
         (deadlock.KIND, ThreadDeadlocks),
         (WrongThread.kind, WrongThread),
     )

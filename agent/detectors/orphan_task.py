@@ -34,7 +34,7 @@ from .model import Sight
 from .tally import Tally
 
 __all__ = ["KIND", "OrphanTasks"]
-_PER_LOOK, _CLOSER_LOOKS, _MOST, _SHOWN = 2_000, 50, 300, 3
+_PER_LOOK, _CLOSER_LOOKS, _MOST, _SHOWN = 1_000, 25, 300, 3
 _LEAST = 2 if sys.version_info >= (3, 14) else 1
 """References that the future it awaits has of a task; those with more are looked at less often. A guess, no verdict."""
 _LINGER = 30

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..snapshot import Place, TaskView
 from .places import bare, below_loop, code_of, own_frames, waiting_place, where
@@ -14,7 +14,7 @@ _MOST_FRAMES = 5
 
 def rows_of(kind: str, task: TaskView) -> tuple[Row, ...] | None:
     """What is shown of a task in a finding of this kind; None when the general layout will do."""
-    tell = {"blocked-loop": _blocks, "never-awaited": _called, "lost-error": _failed, "orphan-task": _unkept}.get(kind)
+    tell = _TELLERS.get(kind)
     return tuple(tell(task)) if tell else None
 
 
@@ -64,7 +64,23 @@ def _unkept(task: TaskView) -> Iterator[Row]:
     yield from _made(task)
 
 
+def _leaked(task: TaskView) -> Iterator[Row]:
+    if task.created_at is not None:
+        yield from _unkept(task)
+    elif task.stack:
+        yield Row(where(task.stack[-1]), code_of(task.stack[-1]), "will be called", ())
+
+
 def _made(task: TaskView) -> Iterator[Row]:
     """Where the task was made, when that was seen."""
     if task.created_at is not None:
         yield Row(where(task.created_at), code_of(task.created_at), "makes", ("the task",))
+
+
+_TELLERS: dict[str, Callable[[TaskView], Iterator[Row]]] = {
+    "blocked-loop": _blocks,
+    "lost-error": _failed,
+    "never-awaited": _called,
+    "orphan-task": _unkept,
+    "task-leak": _leaked,
+}
