@@ -36,6 +36,11 @@ def own_frames(places: Sequence[Place]) -> list[int]:
     return own or list(range(len(places)))
 
 
+def own_places(stack: Sequence[Place]) -> list[Place]:
+    """The program's own places, outermost first; none when all are a library's."""
+    return [place for place in stack if not _LIBRARY.search(place.file)]
+
+
 def where(place: Place) -> str:
     """``file:line``, the file as short as it is still clear."""
     return f"{clean(short(place.file))}:{place.line}"

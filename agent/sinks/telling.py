@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from ..findings import Finding
 from ..snapshot import Held, Place, ResourceView, TaskView
 from .ownership import rows_of
-from .places import bare, below_loop, code_of, own_frames, waiting_place, where
+from .places import bare, below_loop, code_of, own_frames, own_places, waiting_place, where
 from .rows import Row
 from .text import age, clean, count_of
 
 _MOST_TASKS, _MOST_HOLDS, _MOST_NAMES = 6, 4, 3
+_MOST_CALLS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,22 @@ class Teller:
             here = places[own_frames(places)[-1]]
         rows = rows_of(self.finding.kind, task)
         if rows is None:
-            rows = (*self._holding(task, here), self._waiting(task, here))
+            rows = (*self._calling(task, here), *self._holding(task, here), self._waiting(task, here))
         coro = clean(bare(task.coro))
         who = f"{self.labels[task.id]} ({coro})" if coro and coro != task.name else self.labels[task.id]
         trace = f"trace {clean(task.trace_id)}" if task.trace_id else ""
         return Block(where(here) if here else "", who, trace, rows)
+
+    def _calling(self, task: TaskView, here: Place | None) -> Iterator[Row]:
+        """The program's own lines on the way from the task's root to its wait, where no hold shows them anyway."""
+        taken = [held.taken_at for held in task.holds]
+        shown = {(place.file, place.line) for place in (here, *taken) if place is not None}
+        own = [place for place in own_places(task.stack) if (place.file, place.line) not in shown]
+        if len(own) > _MOST_CALLS:
+            yield Row("", f"({count_of(len(own) - _MOST_CALLS, 'frame')} further out)")
+        for place in own[-_MOST_CALLS:]:
+            elsewhere = here is None or place.file != here.file
+            yield Row(where(place) if elsewhere else str(place.line), code_of(place))
 
     def _holding(self, task: TaskView, here: Place | None) -> Iterator[Row]:
         """One row for each held resource that matters; what somebody waits for comes first."""
