@@ -368,3 +368,57 @@ def test_when_a_task_moves_while_it_is_judged() -> None:
 def test_when_this_interpreter_is_tested() -> None:
     """The self-test holds wherever the suite runs."""
     assert trusted()
+
+
+async def _hold_and_wait(thing: object) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def _hold_and_wait_carefully(event: asyncio.Event) -> None:
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        event.set()
+
+
+def _owner_with_a_finally(event: asyncio.Event) -> None:
+    asyncio.create_task(_hold_and_wait_carefully(event))  # noqa: RUF006 - that is the point
+
+
+def _owner_of_something_with_a_del_method(event: asyncio.Event) -> None:
+    class Last:
+        def __init__(self, event: asyncio.Event) -> None:
+            self.event = event
+
+        def __del__(self) -> None:
+            self.event.set()
+
+    asyncio.create_task(_hold_and_wait(Last(event)))  # noqa: RUF006 - that is the point
+
+
+@pytest.mark.parametrize("own", [_owner_with_a_finally, _owner_of_something_with_a_del_method])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_when_a_task_that_nobody_holds_will_set_it_on_its_way_out(own: Callable[[asyncio.Event], None]) -> None:
+    """A stuck task that will be collected is no end of the matter: what it then does may wake others."""
+
+    async def begin() -> asyncio.Task[None]:
+        event = asyncio.Event()
+        task = asyncio.create_task(_wait(event), name="waiter")
+        await asyncio.sleep(0)
+        own(event)
+        return task
+
+    async def program(ear: harness.Ear) -> list[str]:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        gc.disable()
+        task = await begin()
+        await asyncio.sleep(8 * harness.TICK)
+        told = [each.name for finding in ear.opened() for each in finding.core]
+        gc.enable()
+        gc.collect()
+        await asyncio.wait_for(task, 1.0)
+        return told
+
+    with harness.agent(stuck_after=30.0, detect=frozenset({"stuck"})) as ear:
+        assert "waiter" not in asyncio.run(program(ear))
+    assert ear.named("retracted") == []

@@ -4,7 +4,7 @@ Laws:
 - First a guess from the watcher's thread, at leisure; then, for what looks closed, the arithmetic once more at
   one instant. Only the second counts.
 - Whoever will move by itself (a deadline) is woken in the model, and so is whoever will be collected and has
-  clean-up code to run.
+  clean-up code to run, or may own something that has.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .reading import read
 from .selftest import trusted
 from .spread import Spread
 
+_LIBRARY = ("_asyncio", "asyncio", "builtins")
 Moves = Callable[[list[Any], Callable[[], None]], Iterable[Any]]
 """Given suspended tasks, those of them whose wait will end by itself; the function given is called at each step."""
 
@@ -75,9 +76,10 @@ def _closed_part(island: Island, spread: Spread) -> Island:
 
 
 def _let_move(island: Island, spread: Spread, moves: Moves) -> None:
+    finalizers = any(map(_is_finalized, set(map(type, island.members))))
     while closed := spread.closed():
         moving = set(_moving(island, closed, moves))
-        moving |= {number for number in spread.unreachable() if _cleans_up(island.members[number])}
+        moving |= {number for number in spread.unreachable() if finalizers or _cleans_up(island.members[number])}
         if not moving:
             return
         spread.wake(moving)
@@ -88,6 +90,11 @@ def _moving(island: Island, closed: list[int], moves: Moves) -> Iterator[int]:
         number = island.number.get(id(task))
         if number is not None:
             yield number
+
+
+def _is_finalized(cls: type) -> bool:
+    """Whether code of the program's runs when an instance goes: its own ``__del__``, not one of the interpreter's."""
+    return any("__del__" in vars(base) and not base.__module__.startswith(_LIBRARY) for base in cls.__mro__)
 
 
 def _cleans_up(task: Any) -> bool:
