@@ -7,6 +7,7 @@ by. Where the same block binds a name of that expression anew, it is not known.
 from __future__ import annotations
 
 import dis
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
@@ -17,15 +18,17 @@ _TAKING = ("acquire", "__enter__")
 _ENTRY = ("LOAD_SPECIAL", "SWAP", "SWAP", "LOAD_SPECIAL", "COPY")
 """What stands before the call that enters a ``with`` block since 3.14, read backwards up to the expression."""
 _MOST = 24
+_BACK = re.compile(r"(?:POP_)?JUMP_BACKWARD(?!_NO_INTERRUPT)\w*")
+"""The jumps of loops; before 3.13 also those from handlers back into the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lock's expression, and the line that took it; ``sure`` unless the same code may also release it early."""
+    """A lock's expression, and the line that took it; ``by_hand`` when a ``finally`` gives it back."""
 
     path: Path
     line: int
-    sure: bool
+    by_hand: bool
 
 
 @lru_cache(maxsize=4096)
@@ -56,17 +59,27 @@ def held_paths(code: CodeType, offset: int) -> tuple[Held, ...]:
         if path is None or _is_rebound(code, path, handler.target):
             continue
         if handler.is_with or path in released_paths(code, handler.target):
-            sure = len(release_lines(code)) == (not handler.is_with)
-            found.append(Held(path, _line(before[-1]) or handler.line, sure))
+            found.append(Held(path, _line(before[-1]) or handler.line, not handler.is_with))
     return tuple(found)
 
 
 @lru_cache(maxsize=4096)
-def release_lines(code: CodeType) -> frozenset[int | None]:
-    """The lines on which the code calls something's ``release``: there it may give back early what a block holds."""
+def releases(code: CodeType, lasti: int) -> tuple[tuple[Path | None, int | None], ...]:
+    """What the code may have called ``release`` on before it came to ``lasti``, and the lines of these calls.
+
+    An expression that is not understood is None.
+    """
     if "release" not in code.co_names:
-        return frozenset()
-    return frozenset(_line(each) for each in instructions(code).values() if each.argval == "release")
+        return ()
+    every = list(instructions(code).values())
+    loops = [(each.offset, each.argval) for each in every if _BACK.fullmatch(each.opname)]
+    found = [
+        (path_before(every[max(0, index - _MOST) : index]), _line(each))
+        for index, each in enumerate(every)
+        if each.argval == "release"
+        and (each.offset < lasti or any(end > each.offset and start <= lasti for end, start in loops))
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _line(instruction: dis.Instruction) -> int | None:

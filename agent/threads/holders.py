@@ -14,18 +14,20 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from types import CodeType, FrameType
 from typing import Any
 
 from ..attributes import instance_attributes
+from ..bytecode import Path
 from ..census import HAND_BACK
 from ..managers import within
 from ..stacks import Link, chain
 from ..state import State
-from .code import held_paths, release_lines
+from .code import Held, held_paths, releases
 from .frames import is_stdlib, lookup, stdlib_local, title_of
 from .world import Party, World
 
@@ -116,11 +118,22 @@ def _in_thread(party: Party, lock: Any, world: World) -> list[Hold]:
     for frame in world.stack(party):
         if _waits_for_condition_of(frame, lock):
             return []
-        for held in held_paths(frame.f_code, frame.f_lasti):
-            if is_lock_of(lookup(frame, held.path), lock):
-                found.append(Hold(party, steady and held.sure, frame.f_code, held.line))
-        steady = steady and (is_stdlib(frame) or not release_lines(frame.f_code))
+        code, lasti, look_up = frame.f_code, frame.f_lasti, partial(lookup, frame)
+        for held in held_paths(code, lasti):
+            if is_lock_of(look_up(held.path), lock):
+                sure = steady and not _gave_away(code, lasti, look_up, lock, held)
+                found.append(Hold(party, sure, code, held.line))
+        steady = steady and (is_stdlib(frame) or not _gave_away(code, lasti, look_up, lock))
     return found[-1:]
+
+
+def _gave_away(code: CodeType, lasti: int, look_up: Callable[[Path], Any], lock: Any, held: Held | None = None) -> bool:
+    """Whether the code may have released the lock already, other than by the ``finally`` of the block that holds it."""
+    expected = held.path if held is not None and held.by_hand else None
+    calls = releases(code, lasti)
+    lines = {line for path, line in calls if path is not None and path == expected}
+    others = [path for path, _line in calls if path is None or path != expected]
+    return len(lines) > 1 or any(path is None or look_up(path) in (None, lock) for path in others)
 
 
 def _waits_for_condition_of(frame: FrameType, lock: Any) -> bool:
@@ -136,21 +149,22 @@ def _in_task(task: Any, lock: Any) -> list[Hold]:
     found: list[Hold] = []
     steady = True
     for link in reversed(chain(task.get_coro())):
-        if not link.code.co_exceptiontable:
-            continue
-        found += [Hold(task, steady and sure, link.code, line) for line, sure in _blocks(link, lock)]
-        steady = steady and (link.module.startswith("asyncio.") or not release_lines(link.code))
+        for line, held in _blocks(link, lock) if link.code.co_exceptiontable else ():
+            sure = steady and not _gave_away(link.code, link.lasti, link.lookup, lock, held)
+            found.append(Hold(task, sure, link.code, line))
+        is_own = not link.module.startswith("asyncio.")
+        steady = steady and not (is_own and _gave_away(link.code, link.lasti, link.lookup, lock))
     return found[-1:]
 
 
-def _blocks(link: Link, lock: Any) -> Iterator[tuple[int, bool]]:
-    """Line and certainty of each block of a suspended frame that holds the lock."""
+def _blocks(link: Link, lock: Any) -> Iterator[tuple[int, Held | None]]:
+    """The line of each block of a suspended frame that holds the lock, and what its code says of it."""
     for entered in within(link):
         if not entered.is_async and is_lock_of(entered.manager, lock):
-            yield entered.line, not release_lines(link.code)
+            yield entered.line, None
     for held in held_paths(link.code, link.lasti):
-        if is_lock_of(link.lookup(held.path), lock):
-            yield held.line, held.sure
+        if held.by_hand and is_lock_of(link.lookup(held.path), lock):
+            yield held.line, held
 
 
 def is_lock_of(thing: Any, lock: Any) -> bool:
