@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -77,6 +79,41 @@ def test_when_a_plain_callback_blocks() -> None:
     finding = find("sleep_in_a_callback")
     assert "a plain callback, not a task" == finding.note
     assert ["slow_driver"] == [place.function for place in finding.tasks[0].stack]
+
+
+def _job() -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(time.sleep, BLOCK).result()
+
+
+def _thread() -> None:
+    thread = threading.Thread(target=time.sleep, args=(BLOCK,))
+    thread.start()
+    thread.join()
+
+
+_GUARD = threading.Lock()
+
+
+def _lock() -> None:
+    _GUARD.acquire()
+    threading.Timer(BLOCK, _GUARD.release).start()
+    with _GUARD:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("wait", "way_out"), [(_job, "asyncio.wrap_future"), (_thread, "to_thread(thread.join)"), (_lock, "asyncio.Lock")]
+)
+def test_when_the_loop_waits_for_another_thread(wait: Callable[[], None], way_out: str) -> None:
+    """The help is about what it waits for."""
+
+    async def program() -> None:
+        wait()
+
+    with harness.agent(blocked_loop_after=AFTER) as ear:
+        asyncio.run(program())
+    assert [True] == [way_out in finding.help for finding in ear.opened("blocked-loop")]
 
 
 def test_when_it_blocks_again() -> None:

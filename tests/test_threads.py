@@ -45,8 +45,17 @@ def records_of(name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_when_threads_deadlock(pair: Pair) -> None:
     """One finding with the right verdict, core and victims."""
+    check_anyio(pair.buggy)
     told = [(r["event"], r["kind"], r["verdict"], core_of(r), r["victims"]) for r in records_of(str(pair))]
     assert [("opened", "deadlock", pair.verdict, pair.core, pair.victims)] == told
+
+
+def check_anyio(program: Program) -> None:
+    """anyio may not be installed; what its threads run is known since Python 3.13 only."""
+    if "anyio" in program.__name__:
+        pytest.importorskip("anyio")
+        if sys.version_info < (3, 13):
+            pytest.skip("anyio's frames are not read before Python 3.13")
 
 
 def core_of(record: dict[str, Any]) -> frozenset[str]:
@@ -59,6 +68,7 @@ TWINS = {pair.healthy.__name__: pair.healthy for pair in PAIRS}
 @pytest.mark.parametrize("program", TWINS.values(), ids=TWINS)
 def test_when_the_healthy_twin_runs(program: Program) -> None:
     """Not a word, in many runs."""
+    check_anyio(program)
     with harness.agent(slow_wait_after=1.0, stuck_after=1.0) as ear:
         for _ in range(RUNS):
             harness.run_to_end(program)

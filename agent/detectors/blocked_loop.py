@@ -22,6 +22,7 @@ from typing import Any
 from ..findings import SUSPECTED, Finding
 from ..snapshot import Place, TaskView
 from ..state import State
+from ..threads.reading import may_wait, thread_wait
 from ..threads.world import is_runnable
 from ..views import coroutine_name, created_at, loop_name, task_id
 
@@ -131,8 +132,24 @@ def _in_debugger(frame: FrameType | None) -> bool:
     return False
 
 
+_HELP = {
+    "concurrent.futures": "await asyncio.wrap_future(future) instead of blocking the loop until it is done; "
+    "if what completes it needs this loop, it never will",
+    "threading.Thread": "await asyncio.to_thread(thread.join) instead",
+    "threading.": "hold a thread's lock for moments only and never across an await; between tasks use asyncio.Lock",
+    "": "move the call off the loop: await asyncio.to_thread(...), or use the library's async version",
+}
+"""The way out by the beginning of the kind of wait that the thread is in."""
+
+
+def _help(frame: FrameType | None) -> str:
+    wait = thread_wait(frame) if frame is not None and may_wait(frame) else None
+    kind = wait.kind if wait is not None else ""
+    return next(text for start, text in _HELP.items() if kind.startswith(start))
+
+
 def _describe(loop: Any, frame: FrameType | None, state: State, spell: _Spell) -> Finding:
-    stack = []
+    stack, help_text = [], _help(frame)
     while frame is not None and frame.f_code is not _RUN:
         stack.append(Place.at(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname))
         frame = frame.f_back
@@ -146,7 +163,7 @@ def _describe(loop: Any, frame: FrameType | None, state: State, spell: _Spell) -
         loop=loop_name(loop),
         tasks=(_culprit(task, tuple(stack), spell, state),),
         note=None if task is not None else "a plain callback, not a task",
-        help="move the call off the loop: await asyncio.to_thread(...), or use the library's async version",
+        help=help_text,
         subject=spell.subject,
     )
 

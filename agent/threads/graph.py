@@ -19,9 +19,8 @@ from ..graph import Builder, Found, Graph, Node, free_by_deadlines, grow
 from ..state import State
 from ..timers import Due, reach
 from ..waits.model import Mode, Wait
-from ..waits.reading import callbacks
 from .holders import Hold, Holders, owner_of
-from .jobs import Jobs, source_of
+from .jobs import Jobs
 from .reading import LOCKS, is_done
 from .world import Party, World
 
@@ -63,7 +62,7 @@ class ThreadBuilder(Builder):
             workers = self.jobs.workers(thing)
             return _needing(Node(thing, "executor"), *workers or (), mode=Mode.ANY)
         if asyncio.isfuture(thing) and not isinstance(thing, asyncio.Task) and not thing.done():
-            source = source_of(thing, callbacks(thing))
+            source = self.jobs.source(thing)
             if source is not None:
                 return _needing(Node(thing, "future", wait=Wait("thread", Mode.ALL, thing)), source)
         return super().node(thing)
@@ -80,7 +79,7 @@ class ThreadBuilder(Builder):
         future = getattr(task, "_fut_waiter", None)
         if found[0].wait is None or found[0].wait.mode is not Mode.FREE or future is None or future.done():
             return found
-        source = source_of(future, callbacks(future))
+        source = self.jobs.source(future)
         return _needing(Node(task, "task", wait=Wait("thread", Mode.ALL, future)), source) if source else found
 
     def thread(self, party: Party) -> Found:

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from ..libraries import ANYIO
 from ..state import State
-from ..waits.reading import closed_over
+from ..waits.reading import callbacks, closed_over
 from ..waits.rows import find_code
-from .frames import stdlib_local, title_of
+from .frames import stdlib_local, title_of, variables
 from .reading import is_done
 from .world import Party, World
 
@@ -40,6 +41,10 @@ class Jobs:
         if source is not None:
             return source.get_loop() if asyncio.isfuture(source) and source.done() else source
         return self._running.get(id(job)) or self._queued.get(id(job)) or self._loop_about_to_start(job)
+
+    def source(self, future: Any) -> Any:
+        """What has to move so that a task gets the result it awaits from a thread; None if it is no such future."""
+        return source_of(future, callbacks(future)) or self._anyio.get(id(future))
 
     def workers(self, executor: Any) -> list[Party] | None:
         """The executor's workers, or None when it could still start one, or one of them is not to be seen."""
@@ -82,6 +87,18 @@ class Jobs:
     @cached_property
     def _running(self) -> dict[int, Party]:
         found = {id(self.running(party)): party for party in self._workers}
+        found.pop(id(None), None)
+        return found
+
+    @cached_property
+    def _anyio(self) -> dict[int, Party]:
+        """anyio's worker threads by the future of what they run; known since Python 3.13 (see ``frames``)."""
+        found = {}
+        for party in self.world.parties.values() if ANYIO in sys.modules else ():
+            if type(party.thread).__module__ == ANYIO:
+                for frame in reversed(self.world.stack(party)):
+                    if title_of(frame) == f"{ANYIO}:WorkerThread.run":
+                        found[id(variables(frame).get("future"))] = party
         found.pop(id(None), None)
         return found
 

@@ -397,6 +397,46 @@ async def jobs_wait_for_coroutines_that_need_the_pool() -> None:
     await asyncio.gather(asyncio.to_thread(outer), asyncio.to_thread(outer))
 
 
+# -- anyio -------------------------------------------------------------------------------------------------
+
+
+async def anyio_threads() -> None:
+    import anyio.from_thread
+    import anyio.to_thread
+
+    await anyio.to_thread.run_sync(lambda: anyio.from_thread.run(anyio.sleep, 0.001))
+
+
+@pair(anyio_threads, "handler", "AnyIO worker thread")
+async def anyio_job_needs_the_lock_held_while_awaiting_it() -> None:
+    import anyio.to_thread
+
+    rename_current("handler")
+    lock = threading.Lock()
+
+    def job() -> None:
+        with lock:
+            pass
+
+    with lock:
+        await anyio.to_thread.run_sync(job)
+
+
+@pair(anyio_threads, "handler", "AnyIO worker thread", "deeper")
+async def anyio_limiter_full_of_its_own_waiters() -> None:
+    import anyio.from_thread
+    import anyio.to_thread
+
+    rename_current("handler")
+    limiter = anyio.CapacityLimiter(1)
+
+    async def deeper() -> None:
+        rename_current("deeper")
+        await anyio.to_thread.run_sync(int, limiter=limiter)
+
+    await anyio.to_thread.run_sync(lambda: anyio.from_thread.run(deeper), limiter=limiter)
+
+
 # -- not certain -------------------------------------------------------------------------------------------
 
 
