@@ -14,16 +14,18 @@ import asyncio
 import collections
 import contextlib
 import functools
+import gc
 import types
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import kit
 
 _MOST = 2_000
-_CONTAINERS = (list, tuple, set, frozenset, collections.deque)
-_OWN = (kit.Obj, kit.Ref, kit.Channel, kit.Mutex, kit.Bomb, kit.Guard, asyncio.Queue)
+
+
+_IN_C = {"itertools", "_queue", "functools"}
 
 
 def poke(roots: Any) -> int:
@@ -59,12 +61,22 @@ def reachable(roots: Any) -> Iterator[Any]:
     todo = list(roots)
     while todo and len(seen) < _MOST:
         thing = todo.pop()
-        if id(thing) in seen or isinstance(thing, type | types.ModuleType | str | int | float | None | kit.Void):
+        if type(thing) in weakref.ProxyTypes:
+            thing = behind(thing)
+        if id(thing) in seen or isinstance(thing, types.ModuleType | str | int | float | None | kit.Void):
             continue
         seen[id(thing)] = thing
         if is_own(thing):
             yield thing
         todo += leads_to(thing)
+
+
+def behind(proxy: Any) -> Any:
+    """The box that a weak proxy stands for."""
+    try:
+        return proxy.finish.__self__
+    except ReferenceError:
+        return None
 
 
 def is_own(thing: Any) -> bool:
@@ -73,26 +85,39 @@ def is_own(thing: Any) -> bool:
 
 
 def leads_to(thing: Any) -> list[Any]:
-    if isinstance(thing, dict | weakref.WeakValueDictionary):
-        return list(thing.values())
-    if isinstance(thing, _CONTAINERS):
-        return list(thing)
-    if isinstance(thing, weakref.ref):
-        return [thing()]
-    if isinstance(thing, types.FunctionType):
-        cells = [cell.cell_contents for cell in thing.__closure__ or () if not is_empty(cell)]
-        return [*cells, *(thing.__defaults__ or ())]
-    if isinstance(thing, types.MethodType):
-        return [thing.__self__]
-    if isinstance(thing, functools.partial):
-        return [thing.func, *thing.args]
-    if isinstance(thing, BaseException):
-        return [thing.__traceback__]
-    if isinstance(thing, types.TracebackType):
-        return [thing.tb_frame, thing.tb_next]
-    if isinstance(thing, types.FrameType):
-        return list(thing.f_locals.values()) if thing.f_code.co_filename.endswith(("kit.py", "program.py")) else []
-    return list(vars(thing).values()) if isinstance(thing, _OWN) else []
+    """What somebody who has a thing can get from it."""
+    for kinds, read in _WAYS:
+        if isinstance(thing, kinds):
+            return list(read(thing))
+    return list(gc.get_referents(thing)) if type(thing).__module__ in _IN_C else []
+
+
+def in_closure(function: Any) -> list[Any]:
+    cells = [cell.cell_contents for cell in function.__closure__ or () if not is_empty(cell)]
+    return [*cells, *(function.__defaults__ or ())]
+
+
+def in_frame(frame: Any) -> list[Any]:
+    return list(frame.f_locals.values()) if frame.f_code.co_filename.endswith(("kit.py", "program.py")) else []
+
+
+_WAYS: tuple[tuple[Any, Callable[[Any], Iterable[Any]]], ...] = (
+    ((dict, weakref.WeakValueDictionary), lambda thing: thing.values()),
+    ((list, tuple, set, frozenset, collections.deque), lambda thing: thing),
+    (weakref.ref, lambda thing: [thing()]),
+    (types.FunctionType, in_closure),
+    (types.MethodType, lambda thing: [thing.__self__]),
+    (functools.partial, lambda thing: [thing.func, *thing.args]),
+    (BaseException, lambda thing: [thing.__traceback__, *thing.args]),
+    (types.TracebackType, lambda thing: [thing.tb_frame, thing.tb_next]),
+    (types.FrameType, in_frame),
+    (kit.Slotted, lambda thing: [thing.thing]),
+    (type, lambda thing: [vars(thing).get("it")]),
+    (
+        (kit.Obj, kit.Ref, kit.Channel, kit.Mutex, kit.Bomb, kit.Guard, asyncio.Queue),
+        lambda thing: vars(thing).values(),
+    ),
+)
 
 
 def is_empty(cell: Any) -> bool:

@@ -5,7 +5,8 @@ Laws:
   children because one of them failed. A timer or a timeout that cancels is not, nor is whatever else wakes.
 - It is handed down as asyncio hands it down. Consequences are excused only if somebody who was told to be
   stuck has been cancelled: whoever was not stuck might have ended anyway.
-- A task that the collector destroys, since nobody refers to it, counts as cancelled.
+- A task that the collector destroys counts as cancelled when somebody referred to it as the claim was made, and
+  has dropped it since. If nobody did, that it would be collected was to be foreseen.
 - A ``give`` is a release by code that does not hold the lock. It is no excuse when nobody's block gives it back.
 """
 
@@ -27,6 +28,9 @@ class Log:
         self.killed: dict[str, int] = {}
         self.given: dict[str, int] = {}
         self.bare: set[int] = set()
+        self.gone: set[str] = set()
+        """Tasks that were garbage when they were told to be stuck."""
+        self.foreseen = False
 
     def mark(self, task: Any) -> None:
         """Enter a cancellation on purpose, with all that it is handed down to."""
@@ -37,6 +41,13 @@ class Log:
                 seen.add(current)
                 self.killed[task_id(current)] = self.now()
                 todo += handed_down(current)
+
+    def destroy(self, task: Any) -> None:
+        """The collector destroys a task."""
+        if self.foreseen:
+            self.gone.add(task_id(task))
+        else:
+            self.mark(task)
 
     def take_barely(self, resource: Any) -> None:
         """A resource was taken where no block gives it back."""

@@ -6,6 +6,8 @@ import asyncio
 import collections
 import contextlib
 import contextvars
+import queue
+import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -76,6 +78,41 @@ class Bomb:
 
     def __del__(self) -> None:
         self.act()
+
+
+class Promise:
+    """Awaited by a generator of its own."""
+
+    def __init__(self, future: Any) -> None:
+        self.future = future
+
+    def __await__(self) -> Iterator[Any]:
+        yield from self.future.__await__()
+
+
+class Steps:
+    """Awaited by an iterator of its own, which no frame shows."""
+
+    def __init__(self, future: Any) -> None:
+        self.steps = future.__await__()
+
+    def __await__(self) -> Steps:
+        return self
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.steps)
+
+
+class Slotted:
+    """Without a dict."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
 
 
 class Channel:
@@ -185,28 +222,52 @@ def tasks(*coroutines: Any) -> list[Any]:
     return [asyncio.create_task(each) for each in coroutines]
 
 
+@types.coroutine
+def old_style(event: Any) -> Any:
+    """A coroutine that is a generator."""
+    yield from event.wait().__await__()
+
+
+def nothing(*_things: Any) -> None:
+    """Is given something, and drops it."""
+
+
+def simple_queue(thing: Any) -> Any:
+    """A thing in a queue in C."""
+    made = queue.SimpleQueue[Any]()
+    made.put(thing)
+    return made
+
+
+def fail(future: Any, thing: Any) -> None:
+    """Let a future fail, with an exception that knows a thing."""
+    if isinstance(future, asyncio.Future) and not future.done():
+        future.set_exception(Boom(thing))
+        future.exception()
+
+
 def finish(future: Any) -> None:
     """Set a future that nobody has set."""
     if isinstance(future, asyncio.Future) and not future.done():
         future.set_result(None)
 
 
-def put(queue: Any) -> None:
+def put(items: Any) -> None:
     """Put without waiting, if there is room."""
     with contextlib.suppress(asyncio.QueueFull):
-        queue.put_nowait(1)
+        items.put_nowait(1)
 
 
-def take(queue: Any) -> None:
+def take(items: Any) -> None:
     """Get without waiting, if there is anything."""
     with contextlib.suppress(asyncio.QueueEmpty):
-        queue.get_nowait()
+        items.get_nowait()
 
 
-def done(queue: Any) -> None:
+def done(items: Any) -> None:
     """Task done, if there was one."""
     with contextlib.suppress(ValueError):
-        queue.task_done()
+        items.task_done()
 
 
 def ignoring(act: Act) -> Callable[[Any], None]:

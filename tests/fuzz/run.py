@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import concurrent.futures
 import contextlib
 import functools
 import gc
+import itertools
 import socket
 import sys
 import time
@@ -70,6 +72,15 @@ class Run:
     def in_executor(self, delay: float, thing: Any) -> Any:
         return self.loop.run_in_executor(None, wait_with, self.loop.gate(delay), thing)
 
+    def foreign(self, delay: float) -> Any:
+        """A future of a thread's own, which nobody else keeps."""
+        future = concurrent.futures.Future[Any]()
+        _thread.start_new_thread(wait_and_set, (self.loop.gate(delay), [future]))
+        return future
+
+    def waiting(self, delay: float) -> Any:
+        return functools.partial(wait_with, self.loop.gate(delay))
+
     def on_readable(self, delay: float, act: Any) -> None:
         here, there = socket.socketpair()
         self.loop.add_reader(here, self._readable, here, act)
@@ -98,10 +109,11 @@ class Run:
         self.failures += self.watch.failures
 
     def _namespace(self) -> dict[str, Any]:
-        own = ("kill", "kill_it", "give", "bare", "on_thread", "on_executor", "in_executor", "on_readable")
+        own = ("kill", "kill_it", "give", "bare", "on_thread", "on_executor", "in_executor", "on_readable", "foreign")
         names = {name: value for name, value in vars(kit).items() if not name.startswith("_")}
-        names |= {name: getattr(self, name) for name in own}
+        names |= {name: getattr(self, name) for name in (*own, "waiting")}
         names |= {"loop": asyncio.get_running_loop, "WEAK": weakref.WeakValueDictionary(), "REG": [], "KEPT": set()}
+        names["itertools"] = itertools
         names |= {"asyncio": asyncio, "contextlib": contextlib, "functools": functools, "gc": gc, "weakref": weakref}
         return names | {"NS": names, "__name__": "fuzzed_program"}
 
@@ -134,7 +146,19 @@ class Run:
         return True
 
     def _globals(self) -> list[Any]:
-        known = {*vars(kit), "NS", "KEPT", "loop", "asyncio", "contextlib", "functools", "gc", "weakref", "start"}
+        known = {
+            *vars(kit),
+            "NS",
+            "KEPT",
+            "loop",
+            "asyncio",
+            "contextlib",
+            "functools",
+            "gc",
+            "weakref",
+            "start",
+            "itertools",
+        }
         mine = [value for name, value in self.names.items() if name not in known]
         return [each for each in mine if not isinstance(getattr(each, "__self__", None), Run) and not is_code(each)]
 
@@ -153,7 +177,7 @@ class Run:
     def _complain(self, _loop: Any, context: Any) -> None:
         error = context.get("exception")
         if "destroyed" in context.get("message", ""):  # by the collector, for nobody refers to it
-            self.watch.log.mark(context["task"])
+            self.watch.log.destroy(context["task"])
         if error is not None and (where := blamed(error)):
             self.failures.append(f"broken: {error!r} at {where}")
 
@@ -179,6 +203,14 @@ def wait_and_act(gate: Any, loop: Any, box: list[Any]) -> None:
     gate.wait()
     with contextlib.suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(act)
+
+
+def wait_and_set(gate: Any, box: list[Any]) -> None:
+    """In a thread: set a future of its own."""
+    future = box.pop()
+    gate.wait()
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        future.set_result(None)
 
 
 def wait_with(gate: Any, thing: Any) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -92,13 +93,17 @@ class Watch:
 
     def look(self) -> None:
         """One turn of the watcher."""
-        pipeline = self.agent.pipeline
+        pipeline, known = self.agent.pipeline, len(self.claims)
         self.agent.watchdog._serve_knots()
         pipeline.look_at_loops()
         pipeline.tick()
         for part, why in pipeline.failed.items():
             self.failures.append(f"broken: {part}: {why}")
         pipeline.failed.clear()
+        if len(self.claims) > known:
+            self.log.foreseen = True
+            gc.collect()
+            self.log.foreseen = False
 
     # the sink
 
@@ -145,6 +150,8 @@ class Watch:
 
     def excuse(self, claim: Claim) -> bool:
         """Whether something was done from outside that explains why a claim no longer holds."""
+        if self.log.gone & {task.id for task in claim.finding.core}:
+            return True
         findings = [claim.finding, *(each.finding for each in self.claims)]
         parties = {task.id for finding in findings for task in finding.tasks}
         held = {resource.id for finding in findings for resource in finding.resources}
