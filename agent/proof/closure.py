@@ -4,7 +4,7 @@ Laws:
 - First a guess from the watcher's thread, at leisure; then, for what looks closed, the arithmetic once more at
   one instant. Only the second counts.
 - Whoever will move by itself (a deadline) is woken in the model, and so is whoever will be collected and has
-  clean-up code to run, or may own something that has.
+  clean-up code to run.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..bytecode import handlers_around
-from ..stacks import chain
+from .cleanup import cleans_up
 from .growth import grow
 from .island import Island
 from .reading import read
 from .selftest import trusted
 from .spread import Spread
 
-_LIBRARY = ("_asyncio", "asyncio", "builtins")
 Moves = Callable[[list[Any], Callable[[], None]], Iterable[Any]]
 """Given suspended tasks, those of them whose wait will end by itself; the function given is called at each step."""
 
@@ -76,10 +74,9 @@ def _closed_part(island: Island, spread: Spread) -> Island:
 
 
 def _let_move(island: Island, spread: Spread, moves: Moves) -> None:
-    finalizers = any(map(_is_finalized, set(map(type, island.members))))
     while closed := spread.closed():
         moving = set(_moving(island, closed, moves))
-        moving |= {number for number in spread.unreachable() if finalizers or _cleans_up(island.members[number])}
+        moving |= {n for n in spread.unreachable() if cleans_up(island.members[n], island.kinds[n])}
         if not moving:
             return
         spread.wake(moving)
@@ -90,18 +87,3 @@ def _moving(island: Island, closed: list[int], moves: Moves) -> Iterator[int]:
         number = island.number.get(id(task))
         if number is not None:
             yield number
-
-
-def _is_finalized(cls: type) -> bool:
-    """Whether code of the program's runs when an instance goes: its own ``__del__``, not one of the interpreter's."""
-    return any("__del__" in vars(base) and not base.__module__.startswith(_LIBRARY) for base in cls.__mro__)
-
-
-def _cleans_up(task: Any) -> bool:
-    """Whether code of the program's runs when this task is collected: a ``with`` or ``try`` around its wait."""
-    return any(
-        handler.is_written
-        for link in chain(task.get_coro())
-        if link.module.partition(".")[0] not in ("asyncio", "unstuck")
-        for handler in handlers_around(link.code, link.lasti)
-    )

@@ -2,7 +2,7 @@
 
 Laws:
 - IGNORE is no member: what the whole program shares (modules, classes, loops, contexts, threads) counts as
-  outside, what can lead nowhere (strings, numbers, code) does not matter.
+  outside, as does the callback of a weak reference; what can lead nowhere (strings, numbers, code) does not matter.
 - From FRAME_OBJECT on members are expanded at once: they are what waits are made of.
 """
 
@@ -13,6 +13,7 @@ import contextvars
 import functools
 import threading
 import types
+import weakref
 from collections import deque
 from typing import Any
 
@@ -20,7 +21,8 @@ IGNORE, OTHER, DICT, FRAME_OBJECT, PART, ROW, FUNCTION, FRAME, GATE = range(9)
 _NOTHING = (
     str, bytes, bytearray, int, float, complex, type(None), type(Ellipsis), range, memoryview, type, types.ModuleType,
     types.CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, property, asyncio.AbstractEventLoop,
-    contextvars.Context, contextvars.ContextVar, threading.Thread,
+    contextvars.Context, contextvars.ContextVar, threading.Thread, weakref.ref, weakref.ProxyType,
+    weakref.CallableProxyType,
 )  # fmt: skip
 FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 _PARTS = (

@@ -30,14 +30,14 @@ class Spread:
         """The gates that nobody can wake."""
         return [number for number in self.island.gates() if not self.opened[number]]
 
-    def wake(self, gates: Iterable[int]) -> None:
-        """These move after all: open what that leads to."""
-        for number in gates:
+    def wake(self, numbers: Iterable[int]) -> None:
+        """These gates move after all, or these objects act: open what that leads to."""
+        for number in numbers:
             self._open(number)
         self._run()
 
     def unreachable(self) -> list[int]:
-        """The closed gates that nobody outside can reach even by reference: the collector will take them."""
+        """What is closed and cannot be reached from outside even by reference: the collector will take it."""
         island, reached = self.island, bytearray(len(self.island.members))
         todo = [number for number, extra in enumerate(self.surplus) if extra > 0 and number not in island.own]
         while todo:
@@ -48,7 +48,8 @@ class Spread:
                 todo += island.out(number)
                 if number in island.views:
                     todo.append(island.views[number])
-        return [number for number in self.closed() if not reached[number]]
+        closed = (number for number in island.expanded() if not self.opened[number] and number not in island.own)
+        return [number for number in closed if not reached[number] and number not in island.chained]
 
     def _start(self) -> None:
         island = self.island

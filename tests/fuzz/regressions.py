@@ -53,6 +53,54 @@ def start(spawn):
 """
 """A child of the group whose body waits for ever may fail, and then cancels the body."""
 
+GENERATOR_IN_GARBAGE = """\
+async def task1(E0, F0):
+    g = once(E0.set)
+    next(g)
+    await F0
+async def task2(E0):
+    await E0.wait()
+def start(spawn):
+    E0 = asyncio.Event()
+    F0 = loop().create_future()
+    spawn(task1(E0, F0), False)
+    spawn(task2(E0), True)
+"""
+"""Nobody refers to the first task: the collector closes its generator, whose ``finally`` sets the event."""
+
+STREAM_IN_GARBAGE = GENERATOR_IN_GARBAGE.replace("once", "stream").replace("next", "await anext")
+
+FINALIZER_IN_GARBAGE = """\
+async def task1(F0, b):
+    await F0
+async def task2(E0, b):
+    await E0.wait()
+    nothing(b)
+def start(spawn):
+    E0 = asyncio.Event()
+    F0 = loop().create_future()
+    b = Bomb(E0.set)
+    spawn(task1(F0, b), False)
+    spawn(task2(E0, b), False)
+    spawn(task2(E0, None), True)
+"""
+"""The same with a ``__del__``."""
+
+CALLBACK_OF_GARBAGE = """\
+async def task1(F0, b):
+    await F0
+async def task2(E0, w):
+    await E0.wait()
+    nothing(w)
+def start(spawn):
+    E0 = asyncio.Event()
+    F0 = loop().create_future()
+    b = Obj()
+    spawn(task2(E0, weakref.ref(b, ignoring(E0.set))), True)
+    spawn(task1(F0, b), False)
+"""
+"""The same with the callback of a weak reference, which somebody else has."""
+
 PROGRAMS = {
     name.lower(): Program(source, pace=1, looks=2, eager=False, collects=False)
     for name, source in list(globals().items())

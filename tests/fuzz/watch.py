@@ -109,12 +109,14 @@ class Watch:
 
     def write(self, event: Event) -> None:
         finding = event.finding
+        if finding.kind in FACTS:
+            return
         self.said.setdefault(finding.verdict, set()).update(task.id for task in finding.tasks)
         if finding.verdict != PROVEN:
             return
         if event.event == "retracted":
             self.retracted(finding)
-        elif finding.kind not in FACTS and event.event in ("opened", "updated") and self.claim_of(finding) is None:
+        elif event.event in ("opened", "updated") and self.claim_of(finding) is None:
             self.claim(finding)
 
     def close(self) -> None:
