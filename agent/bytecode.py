@@ -184,7 +184,7 @@ def _describe(code: CodeType, target: int) -> Handler:
     return Handler(line or code.co_firstlineno, target, is_with, first is not None and first.opname == "PUSH_EXC_INFO")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=32)
 def instructions(code: CodeType) -> dict[int, dis.Instruction]:
-    """The instructions by offset."""
+    """The instructions by offset. Few are kept: they are large, and what is read off them is kept for longer."""
     return {instruction.offset: instruction for instruction in dis.get_instructions(code)}

@@ -4,7 +4,7 @@ Laws:
 - First a guess from the watcher's thread, at leisure; then, for what looks closed, the arithmetic once more at
   one instant. Only the second counts.
 - Whoever will move by itself (a deadline) is woken in the model, and so is whoever will be collected and has
-  clean-up code to run.
+  clean-up code to run (``cleanup``).
 """
 
 from __future__ import annotations

@@ -95,5 +95,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         gc.unfreeze()
+        gc.collect()  # or the next collection of all would be a long time off
         if enabled:
             gc.enable()
