@@ -29,6 +29,9 @@ _ROOTS = {
 _DOUBLE = ("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST_LOAD_FAST")
 """Two instructions in one since 3.13; the second is the load that counts."""
 _ENTERING, _LEAVING = 1, 2
+_CALLS = ("CALL", "PRECALL", "END_SEND", "JUMP_BACKWARD_NO_INTERRUPT")
+_STATEMENT = ("POP_TOP", "STORE_", "RESUME", "NOP", "FOR_ITER", "POP_JUMP", "JUMP_FORWARD", "BEFORE_", "LOAD_SPECIAL")
+"""How the instructions begin that end a call or an await, and those that stand before a statement's expression."""
 _WITHIN_AWAIT = ("LOAD_CONST", "LOAD_COMMON_CONSTANT", "PUSH_NULL", "SEND", "YIELD_VALUE", "EXTENDED_ARG")
 """What stands between GET_AWAITABLE and the instruction at which the frame is suspended: SEND, or just behind it."""
 
@@ -56,6 +59,15 @@ class Path:
     kind: str
     root: str
     attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """What a ``with`` enters, as it is written: the names and constants in it; is it a call, is it ``async with``?"""
+
+    names: tuple[str, ...]
+    is_call: bool
+    is_async: bool
 
 
 @lru_cache(maxsize=2048)
@@ -87,6 +99,30 @@ def exit_beyond_handlers(code: CodeType, lasti: int) -> bool:
 
 def _is_same_await(between: list[dis.Instruction]) -> bool:
     return all(each.opname in _WITHIN_AWAIT for each in between)
+
+
+@lru_cache(maxsize=512)
+def manager_of(code: CodeType, target: int) -> Manager:
+    """The expression of the ``with`` block whose handler is at offset ``target``; without names if it is unclear."""
+    start = min((start for start, _end, each in ranges(code) if each == target), default=0)
+    before = [each for offset, each in instructions(code).items() if offset < start]
+    while before and not before[-1].opname.startswith(("BEFORE_", "LOAD_SPECIAL")):
+        before.pop()
+    if not before:
+        return Manager((), True, True)
+    is_async = before[-1].opname == "BEFORE_ASYNC_WITH" or "__aenter__" in before[-1].argrepr
+    while before[-1].opname in ("BEFORE_ASYNC_WITH", "BEFORE_WITH", "LOAD_SPECIAL", "SWAP", "COPY"):
+        before.pop()
+    names: list[str] = []
+    for instruction in reversed(before):
+        if instruction.opname == "STORE_FAST_LOAD_FAST":
+            names.insert(0, str(instruction.argval[1]))
+        if instruction.opname.startswith(_STATEMENT):
+            break
+        if instruction.opname.startswith("LOAD_"):
+            value = instruction.argval
+            names[:0] = map(str, value) if isinstance(value, tuple) else [str(value)]
+    return Manager(tuple(names), before[-1].opname.startswith(_CALLS), is_async)
 
 
 @lru_cache(maxsize=512)

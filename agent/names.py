@@ -36,12 +36,15 @@ _OPAQUE = (
     types.AsyncGeneratorType, asyncio.Future, asyncio.AbstractEventLoop,
 )  # fmt: skip
 
+Space = dict[str, Any]
+"""The global variables of a module."""
 
-def name_all(wanted: Iterable[Any], links: Iterable[Link]) -> dict[int, str]:
-    """A distinct name for each wanted object, by id, searched from the frames of ``links``."""
+
+def name_all(wanted: Iterable[Any], links: Iterable[Link], spaces: Iterable[Space] = ()) -> dict[int, str]:
+    """A distinct name for each wanted object, by id, searched from the frames of ``links`` and further ``spaces``."""
     things = {id(thing): thing for thing in wanted}
     found: dict[int, str] = {}
-    _search(_roots(list(links)), set(things), found)
+    _search(_roots(list(links), list(spaces)), set(things), found)
     for key, thing in things.items():
         found.setdefault(key, assigned_name(getattr(thing, SITE, None)) or type(thing).__name__)
     doubles = {name for name, count in Counter(found.values()).items() if count > 1}
@@ -71,9 +74,9 @@ def _full(name: str, suffix: str) -> str:
     return name + suffix if name.isidentifier() else name
 
 
-def _roots(links: list[Link]) -> Iterator[tuple[str, str, Any]]:
+def _roots(links: list[Link], spaces: list[Space]) -> Iterator[tuple[str, str, Any]]:
     own = [link for link in links if not _is_library(link.module)]
-    yield from _globals(own)
+    yield from _globals(own, spaces)
     meanings: dict[tuple[str, str], dict[int, Any]] = {}
     for link in own:
         for name, thing in link.variables().items():
@@ -84,8 +87,9 @@ def _roots(links: list[Link]) -> Iterator[tuple[str, str, Any]]:
             yield name, suffix, next(iter(things.values()))
 
 
-def _globals(links: list[Link]) -> Iterator[tuple[str, str, Any]]:
-    spaces = {id(frame.f_globals): frame.f_globals for link in links if (frame := link.frame) is not None}
+def _globals(links: list[Link], more: list[Space]) -> Iterator[tuple[str, str, Any]]:
+    spaces = {id(space): space for space in more}
+    spaces |= {id(frame.f_globals): frame.f_globals for link in links if (frame := link.frame) is not None}
     for space in spaces.values():
         for name, thing in list(space.items()):
             if not name.startswith("__") and (not isinstance(thing, type) or thing.__module__ == space["__name__"]):

@@ -26,7 +26,8 @@ SITE = "_unstuck_site"
 HOLDS = "_unstuck_holds"
 PLACES = "_unstuck_places"
 DEBTORS = "_unstuck_debtors"
-NOTES = (SITE, HOLDS, PLACES, DEBTORS, WAKERS, EXACT, RESTING, *MARKS)
+PARTY = "_unstuck_party"
+NOTES = (SITE, HOLDS, PLACES, DEBTORS, PARTY, WAKERS, EXACT, RESTING, *MARKS)
 """Attributes that the agent leaves on the program's locks, queues and the like."""
 
 
@@ -93,6 +94,8 @@ class State:
         """Called in the loop's thread with the id of a task whose wait closes a knot; only wakes somebody."""
         self.on_end: Callable[[AbstractEventLoop], None] = _nothing
         """Called in the loop's thread, the loop standing still, before ``asyncio.run`` cancels what is left."""
+        self.tidy_orders: Callable[[], None] = _quiet
+        """To be called now and then where the orders of locks are noted: forgets what is over."""
 
     def owns(self, loop: AbstractEventLoop) -> bool:
         """Whether the loop was made in this process."""
@@ -181,6 +184,10 @@ def hash_of_address(address: int) -> int:
 
 def _nothing(_what: object) -> None:
     """Nobody listens."""
+
+
+def _quiet() -> None:
+    """There is nothing to do."""
 
 
 def _bounded() -> deque[Any]:

@@ -18,6 +18,8 @@ from . import harness
 from .programs.deadlocks import both, pause, spawn
 
 Use = Callable[[Any], Awaitable[None]]
+LATER = asyncio.Event()
+"""Within everybody's reach."""
 
 
 async def by_hand(lock: Any) -> None:
@@ -138,7 +140,7 @@ def test_when_a_lock_was_released_too_early_its_deadlock_is_suspected() -> None:
             async with a:
                 a.release()
                 begun.set()
-                await asyncio.Event().wait()
+                await LATER.wait()
 
         hold = spawn("hasty", hasty())
         await begun.wait()

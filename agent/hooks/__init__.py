@@ -22,7 +22,7 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
         from . import tasks_weakset as tasks
 
     sites.install(patches)
-    locks.install(patches, state)
+    locks.install(patches, state, wanted)
     semaphores.install(patches, state, wakers.install(patches, state))
     loops.install(patches, state, on_loop)
     tasks.install(patches, state)

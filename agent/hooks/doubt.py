@@ -19,42 +19,50 @@ from typing import Any
 
 from ..bytecode import releases_again
 from ..state import DEBTORS, State
+from .knot import Gate
 
 _BLOCKS: tuple[Any, ...] = (asyncio.Condition.__aenter__, asyncio.Condition.__aexit__, asyncio.Condition.wait)
 _WAIT = asyncio.Condition.wait.__code__
+_harmless: dict[tuple[int, int], CodeType] = {}
+"""Calls of release() after which nothing releases again, by code and offset."""
+_MOST_CALLS = 1_000
 _PASSING = {id(function.__code__) for function in _BLOCKS}
 
 
-def by_wait(depth: int) -> bool:
-    """Whether the function ``depth`` frames out waits on a condition, and will take the lock again."""
-    frame = _frame(depth + 1)
-    return frame is not None and frame.f_code is _WAIT
-
-
-def by_block(depth: int) -> bool:
-    """Whether the function ``depth`` frames out gives back on behalf of an ``async with`` over a condition."""
-    frame = _frame(depth + 1)
-    return frame is not None and id(frame.f_code) in _PASSING
-
-
-def undoes(taken: CodeType, depth: int, through: CodeType | None = None) -> bool:
-    """Whether the ``release()`` called ``depth`` frames out undoes, for good, the ``acquire()`` called in ``taken``.
-
-    Calls that ``through`` only passes on are its caller's.
-    """
-    frame = _frame(depth + 1)
-    if frame is not None and frame.f_code is through:
-        frame = frame.f_back
-    if frame is None or id(frame.f_code) in _PASSING:
-        return True
-    return id(taken) not in _PASSING and not releases_again(frame.f_code, frame.f_lasti)
-
-
-def _frame(depth: int) -> FrameType | None:
+def judge(lock: Any, note: Any, gate: Gate) -> None:
+    """Look at a ``release()`` by hand, called by the caller's caller, of a lock that bore this note."""
     try:
-        return sys._getframe(depth + 1)
-    except ValueError:  # called by C
-        return None
+        frame = sys._getframe(2)
+        task = gate.current()
+    except (RuntimeError, ValueError):  # no loop runs here, or called by C
+        frame, task = None, None
+    code = None if frame is None else frame.f_code
+    by_hand = type(note) is tuple
+    holder = note[0]() if by_hand else task if note == id(task) else gate.state.task_by_id(note)
+    if holder is task:
+        if not (undoes(note[1], frame) if by_hand else id(code) in _PASSING):
+            doubt(lock, task)
+    elif holder is not None or not by_hand:  # one that is gone has left its blocks
+        doubt(lock, task if code is _WAIT else holder)  # who waits will take it again, whoever lent it
+
+
+def undoes(taken: CodeType, frame: FrameType | None) -> bool:
+    """Whether the ``release()`` called in this frame undoes, for good, the ``acquire()`` called in ``taken``."""
+    if frame is None:
+        return True
+    code, call = frame.f_code, frame.f_lasti
+    if id(code) in _PASSING:
+        return True
+    return id(taken) not in _PASSING and (_harmless.get((id(code), call)) is code or _is_harmless(code, call))
+
+
+def _is_harmless(code: CodeType, call: int) -> bool:
+    if releases_again(code, call):
+        return False
+    if len(_harmless) >= _MOST_CALLS:
+        _harmless.clear()
+    _harmless[id(code), call] = code
+    return True
 
 
 def doubt(resource: Any, task: Any) -> None:

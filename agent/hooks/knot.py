@@ -30,6 +30,8 @@ class Gate:
         self.blocked = state.blocked
         self.current = fast_running_task()
         self.unblock = state.blocked.pop
+        self.knotted = False
+        """Whether the last wait noted closes a knot, as far as can be seen."""
 
     def block(self, resource: Any, task: Any) -> int:
         """Note that ``task`` is about to suspend on ``resource``; return its key for ``unblock``."""
@@ -38,8 +40,10 @@ class Gate:
         blocked[key] = (OwnReference(resource), monotonic())
         note = getattr(resource, "_locked", None)
         if type(note) is int and note not in blocked:  # the usual case: the holder can move
+            self.knotted = False
             return key
-        if self._closes_knot(key):
+        self.knotted = self._closes_knot(key)
+        if self.knotted:
             self.state.on_knot(key)
         return key
 

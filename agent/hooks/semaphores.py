@@ -17,6 +17,7 @@ import asyncio
 import functools
 import sys
 import weakref
+from types import CodeType, FrameType
 from typing import Any
 
 from ..acts import RELEASE, RELEASER
@@ -174,10 +175,19 @@ def _release(gate: Gate, note: Note) -> Any:
             note(self, RELEASER, RELEASE)
             return
         taken = _forget_place(self, id(task))
-        if taken is None or not undoes(taken, 1, through):
+        if taken is None or not undoes(taken, _caller(through)):
             doubt(self, task)
 
     return functools.wraps(original)(release)
+
+
+def _caller(through: CodeType) -> FrameType | None:
+    """Who called the release() that calls this; calls that ``through`` only passes on are its caller's."""
+    try:
+        frame: FrameType | None = sys._getframe(2)
+    except ValueError:  # called by C
+        return None
+    return frame.f_back if frame is not None and frame.f_code is through else frame
 
 
 def _forget_place(semaphore: Any, key: int) -> Any:

@@ -9,7 +9,6 @@ that remains (``tasks_loop``); tasks made by ``asyncio.Task(...)`` directly are 
 from __future__ import annotations
 
 import asyncio
-import functools
 import sys
 from asyncio import taskgroups, tasks
 from types import CodeType, FrameType
@@ -62,11 +61,20 @@ def fast_running_task() -> Any:
     """``asyncio.current_task`` as fast as this interpreter allows; it may raise RuntimeError."""
     if sys.version_info >= (3, 12):
         return asyncio.current_task
-    return functools.partial(_lookup, tasks._current_tasks.get, asyncio._get_running_loop)  # type: ignore[attr-defined]
+    return _only_task(tasks._current_tasks, asyncio._get_running_loop)  # type: ignore[attr-defined]
 
 
-def _lookup(get: Any, get_loop: Any) -> Any:
-    return get(get_loop())
+def _only_task(running: dict[Any, Any], get_loop: Any) -> Any:
+    """On 3.11 to ask for the running loop is a system call. While just one task runs in all threads, it is that."""
+
+    def current() -> Any:
+        try:
+            (task,) = running.values()
+        except ValueError:  # none, or several
+            return running.get(get_loop())
+        return task
+
+    return current
 
 
 def running_tasks() -> Any:

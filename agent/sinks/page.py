@@ -10,7 +10,7 @@ from .text import age, cells_of, count_of, cut, fill, flow, wrap
 
 _STYLES = {
     "proven": "1;31", "suspected": "1;33", "potential": "1;36", "box": "2", "place": "36", "task": "1",
-    "holds": "33", "waits": "31", "blocks": "31", "name": "1", "note": "1;34", "id": "2", "help": "1;32",
+    "holds": "33", "waits": "31", "takes": "31", "blocks": "31", "name": "1", "note": "1;34", "id": "2", "help": "1;32",
 }  # fmt: skip
 LEAST_WIDTH = 40
 BOX = {"first": "┌─", "next": "├─", "last": "└─", "bar": "│", "dot": "·", "cut": "…"}

@@ -108,7 +108,8 @@ class Teller:
         if task.deadline_s is not None:
             certain = math.isfinite(task.deadline_s)
             facts.append(f"times out in {age(task.deadline_s)}" if certain else "may end by a timeout")
-        return Row(str(here.line) if here else "", code_of(here) if here else "", "waits", tuple(facts))
+        verb = "takes" if self.finding.kind == "lock-order" else "waits"
+        return Row(str(here.line) if here else "", code_of(here) if here else "", verb, tuple(facts))
 
     def _waited_for(self, task: TaskView) -> Iterator[str]:
         resource = self.resources.get(task.waits_for or "")

@@ -65,6 +65,38 @@ async def contended_lock(turns: int) -> None:
     await asyncio.gather(*[_contend(lock, turns // CONTENDERS) for _ in range(CONTENDERS)])
 
 
+@operation("lock-nested", "a Lock within a Lock (informative)", turns=100_000)
+async def nested_locks(turns: int) -> None:
+    outer, inner = asyncio.Lock(), asyncio.Lock()
+    for _ in range(turns):
+        async with outer, inner:
+            pass
+
+
+@operation("lock-beside", "uncontended Lock while another task holds one (informative)", turns=100_000)
+async def lock_beside_another(turns: int) -> None:
+    lock, other = asyncio.Lock(), asyncio.Lock()
+    holding = asyncio.create_task(_hold(other))
+    await asyncio.sleep(0)
+    for _ in range(turns):
+        async with lock:
+            pass
+    holding.cancel()
+
+
+async def _hold(lock: asyncio.Lock) -> None:
+    async with lock:
+        await asyncio.Event().wait()
+
+
+@operation("lock-by-hand", "Lock: acquire and release (informative)", turns=100_000)
+async def lock_by_hand(turns: int) -> None:
+    lock = asyncio.Lock()
+    for _ in range(turns):
+        await lock.acquire()
+        lock.release()
+
+
 async def _contend(lock: asyncio.Lock, turns: int) -> None:
     for _ in range(turns):
         async with lock:
