@@ -10,14 +10,14 @@ Laws:
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import NamedTuple
 
 from .state import TaskRecord
 
 ALLOWANCE, SAVED = 0.002, 0.1
 """Seconds of processor time a tick of one second or more, and at most."""
-_FEW = 50
+_FEW = 15
 _FIRST, _LAST = 2, 32
 
 
@@ -38,7 +38,7 @@ class Prospects:
         self._allowance = ALLOWANCE * max(0.1, min(1.0, interval))
         self._credit = SAVED
         self._tick = 0
-        self._fresh: list[_Entry] = []
+        self._fresh: deque[_Entry] = deque()
         self._later: dict[int, list[_Entry]] = defaultdict(list)
         self._now: list[_Entry] = []
 
@@ -52,14 +52,22 @@ class Prospects:
         self._tick += 1
         self._credit = min(SAVED, self._credit + self._allowance)
         again = [entry for entry in self._later.pop(self._tick, ()) if entry.is_still()]
-        fresh = [entry for entry in self._fresh if entry.is_still()]
-        fresh += [_Entry(record, record.witness, _FIRST) for record in parked]
+        self._fresh.extend(_Entry(record, record.witness, _FIRST) for record in parked)
         if self.is_overdrawn:
             self._later[self._tick + 1] += again
-            self._now, self._fresh = fresh[:_FEW], fresh[_FEW:]
+            self._now = self._take(_FEW)
         else:
-            self._now, self._fresh = fresh + again, []
+            self._now = self._take(len(self._fresh)) + again
         return [entry.record for entry in self._now]
+
+    def _take(self, most: int) -> list[_Entry]:
+        """The first of the new waits that still last."""
+        taken: list[_Entry] = []
+        while self._fresh and len(taken) < most:
+            entry = self._fresh.popleft()
+            if entry.is_still():
+                taken.append(entry)
+        return taken
 
     def looked(self, cost: float) -> None:
         """The look took ``cost`` seconds of processor."""

@@ -48,8 +48,10 @@ def prove(
     island = Island(breathe)
     island.add_tasks(tasks)
     island.add_own(own())
-    closed = _closed_part(island, grow(island, guesses))
-    del island  # its references to the members would count as somebody's
+    spread = grow(island, guesses)
+    island.add_own(own())  # growth has met more of what they refer to
+    closed = _closed_part(island, spread)
+    del island, spread  # their references to the members would count as somebody's
     return again(Proof((), closed), moves)
 
 
@@ -68,7 +70,8 @@ def _closed_part(island: Island, spread: Spread) -> Island:
     """What is not open, with the dicts of its instances."""
     part = island
     if any(spread.opened):
-        part = island.narrowed([number for number in island.expanded() if not spread.opened[number]])
+        kept = [number for number in island.expanded() if number in island.own or not spread.opened[number]]
+        part = island.narrowed(kept)
     part.add_dicts()
     return part
 

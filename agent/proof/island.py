@@ -63,13 +63,12 @@ class Island:
                 self._drain()
 
     def add_own(self, things: Iterable[Any]) -> None:
-        """Enter objects of the agent's that refer to members."""
+        """Count the references of the agent's own objects to what are members now; nothing else is entered."""
         for thing in things:
-            if any(id(each) in self.number for each in gc.get_referents(thing)):
-                number = self._enter(thing, OTHER)
-                self.own.add(number)
-                self._expand(number)
-        self._drain()
+            referents = gc.get_referents(thing)
+            links = [found for each in referents if (found := self.number.get(id(each))) is not None]
+            if links:
+                self._link_own(thing, referents, links)
 
     def expand(self, number: int) -> None:
         """Count what a member refers to as coming from within, and so on for the parts it leads to."""
@@ -211,6 +210,18 @@ class Island:
             elif kind != ROW or len(thing) <= _AT_ONCE:
                 self._todo.append(number)
         return number
+
+    def _link_own(self, thing: Any, referents: list[Any], links: list[int]) -> None:
+        number = self.number.get(id(thing))
+        if number is None:
+            number = self._enter(thing, OTHER)
+            self.own.add(number)
+        self._shrink(number)
+        self._note_raw(number, map(id, referents))
+        self._first[number], self._last[number] = len(self._links), len(self._links) + len(links)
+        self._links += links
+        for each in links:
+            self.within[each] += 1
 
     def _note_suspension(self, number: int, thing: Any) -> None:
         if self.kinds[number] == GATE:
