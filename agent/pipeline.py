@@ -56,9 +56,9 @@ class Pipeline:
         self._guard("census", self._take_census)
         self._guard("findings", self.reconcile)
         self._guard(_DEADLOCKS, self._judge_all)
+        self._look([each for each in self.detectors if not each.often])
         if self._wants(stuck.KIND) or self._wants(held_by_finished.KIND):
             self._guard(stuck.KIND, self._prove)
-        self._look([each for each in self.detectors if not each.often])
         self.census = Census(self.census.tasks)  # refers to tasks no longer: somebody may be counting references
 
     def look_at_loops(self) -> None:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from .state import TaskRecord
 
-ALLOWANCE, SAVED = 0.002, 0.1
+ALLOWANCE, SAVED = 0.001, 0.1
 """Seconds of processor time a tick of one second or more, and at most."""
-_FEW = 15
+_FEW = 8
 _FIRST, _LAST = 2, 32
 
 

@@ -61,7 +61,10 @@ class Proving:
         self._told: dict[Hashable, _Told] = {}
 
     def look(self, census: Census, proven: list[Finding]) -> Iterator[Begun]:
-        """New findings, and open ones that have grown, each with a vigil over its core. ``proven`` are open."""
+        """New findings, and open ones that have grown, each with a vigil over its core. ``proven`` are open.
+
+        The census is emptied: its references would be one more holder of what is judged.
+        """
         due = self.prospects.due(census.parked)
         census.parked = []
         if not due:
@@ -72,8 +75,8 @@ class Proving:
         known = {key for told in self._told.values() for key in told.tasks}
         known |= {key for finding in proven for key in finding.subject[1]}  # type: ignore[index]
         tasks = self._together(due, census)
-        own = [tasks, census.joins, census.roots, *census.queues.values()]
-        proof = prove(tasks, _moving, lambda: own, _breathe)
+        census.joins, census.roots, census.queues = {}, {}, {}
+        proof = prove(tasks, _moving, lambda: [tasks], _breathe)
         closed = [task for task in proof.tasks if id(task) not in known]
         del proof
         yield from self._leaves(closed)
