@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from unstuck.agent.findings import Finding
+from unstuck.agent.threads import world
 
 from . import harness
 from .children import environment
@@ -155,6 +157,45 @@ def test_when_a_proven_deadlock_moves_after_all() -> None:
     assert ("deadlock", "proven") == (opened.kind, opened.verdict)
     assert opened.id == retracted.id
     assert [] == ear.named("closed")
+
+
+def test_when_the_threads_have_run_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has spent processor time between two looks may have moved, however alike the looks are."""
+    ticking = itertools.count()
+    monkeypatch.setattr(world, "cpu_ns", lambda _native: next(ticking))
+    with harness.agent() as ear:
+        knot = Knot()
+        time.sleep(0.3)
+        assert [] == ear.events
+        knot.asked.cancel()
+        knot.end()
+
+
+def test_when_processor_time_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is proven by a look that fits into one hold of the interpreter."""
+    monkeypatch.setattr(world, "cpu_ns", lambda _native: None)
+    with harness.agent() as ear:
+        knot = Knot()
+        (opened,) = wait_for(ear, "opened")
+        knot.asked.cancel()
+        knot.end()
+    assert "proven" == opened.verdict
+
+
+def test_when_processor_time_cannot_be_read_and_looks_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is certain then."""
+    monkeypatch.setattr(world, "cpu_ns", lambda _native: None)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with harness.agent() as ear:
+            knot = Knot()
+            time.sleep(0.3)
+            assert [] == ear.events
+            knot.asked.cancel()
+            knot.end()
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_when_a_deadlock_is_ended_from_outside() -> None:

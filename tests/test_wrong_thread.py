@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from unstuck.agent.findings import Finding
+from unstuck.agent.threads import sleepers, world
 
 from . import harness
 from .programs.wrong_threads import BUGGY, Wrong, event_set
@@ -39,7 +41,7 @@ class Foreign:
         thread.start()
 
     def run(self, loop: Any, call: Callable[..., Any], *args: Any) -> None:
-        time.sleep(0.02)
+        _until_asleep(loop)
         if self.safely:
             loop.call_soon_threadsafe(call, *args)
         else:
@@ -55,6 +57,20 @@ class Foreign:
             thread.join()
 
 
+def _until_asleep(loop: Any) -> None:
+    """Wait until the loop is in its selector with nothing to do; uvloop does not show."""
+    time.sleep(0.02 if hasattr(loop, "_ready") else 0.2)
+    while getattr(loop, "_ready", None) or _top(loop) != "select":
+        time.sleep(0.005)
+
+
+def _top(loop: Any) -> str:
+    if not hasattr(loop, "_thread_id"):
+        return "select"
+    frame = sys._current_frames().get(loop._thread_id)
+    return frame.f_code.co_name if frame is not None else ""
+
+
 def run(wrong: Wrong, ear: harness.Ear, patience: float = 5.0, **how: Any) -> list[Finding]:
     """Run a program until something is said of it, which ends it."""
     foreign = Foreign(ear, patience, **how)
@@ -65,6 +81,10 @@ def run(wrong: Wrong, ear: harness.Ear, patience: float = 5.0, **how: Any) -> li
     asyncio.run(program())
     foreign.join()
     return ear.opened()
+
+
+def event_set_by(ear: harness.Ear, patience: float) -> list[Finding]:
+    return run(next(each for each in BUGGY if each.program is event_set), ear, patience)
 
 
 @pytest.mark.skipif(DEBUG, reason="asyncio's debug mode raises in the foreign thread")
@@ -98,7 +118,7 @@ def test_when_it_goes_through_the_loop(wrong: Wrong) -> None:
 def test_when_only_one_thread_refers_to_it() -> None:
     """That thread is named."""
     with harness.agent(detect=ONLY) as ear:
-        (finding,) = run(next(each for each in BUGGY if each.program is event_set), ear)
+        (finding,) = event_set_by(ear, patience=5.0)
     if sys.version_info >= (3, 13):
         assert "the only other thread that refers to it is foreign" == finding.note
     else:
@@ -198,6 +218,30 @@ def test_when_many_threads_wake_the_loop() -> None:
         for _ in range(min(RUNS, 5)):
             asyncio.run(program())
     assert [] == ear.events
+
+
+def test_when_the_loops_thread_waits_for_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A starved thread does not sleep."""
+    monkeypatch.setattr(sleepers, "is_runnable", lambda _native: True)
+    with harness.agent(detect=ONLY) as ear:
+        assert [] == event_set_by(ear, patience=0.4)
+
+
+def test_when_the_loops_thread_has_run_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that spends processor time does not sleep."""
+    ticking = itertools.count()
+    monkeypatch.setattr(world, "cpu_ns", lambda _native: next(ticking))
+    with harness.agent(detect=ONLY) as ear:
+        assert [] == event_set_by(ear, patience=0.4)
+
+
+@pytest.mark.skipif(DEBUG, reason="asyncio's debug mode raises in the foreign thread")
+def test_when_processor_time_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a second to be sure."""
+    monkeypatch.setattr(world, "cpu_ns", lambda _native: None)
+    with harness.agent(detect=ONLY) as ear:
+        (finding,) = event_set_by(ear, patience=5.0)
+    assert finding.age_s >= 1.0
 
 
 @pytest.mark.skipif(DEBUG, reason="asyncio's debug mode raises in the foreign thread")

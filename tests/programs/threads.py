@@ -606,6 +606,38 @@ async def condition_waited_for_inside_its_block() -> None:
     await until_ended(*threads)
 
 
+@trap
+async def notified_while_another_has_the_lock_by_hand() -> None:
+    lock = threading.Lock()
+    condition = threading.Condition(lock)
+
+    def work() -> None:
+        with condition:
+            condition.wait()
+
+    thread = start("worker", work)
+    await asyncio.sleep(NAP / 4)
+    lock.acquire()
+    condition.notify_all()
+    await asyncio.sleep(2 * NAP)
+    lock.release()
+    await until_ended(thread)
+
+
+@trap
+async def pool_that_can_still_start_a_worker() -> None:
+    with ThreadPoolExecutor(2, thread_name_prefix="pool") as pool:
+
+        def outer() -> None:
+            pool._idle_semaphore.release()  # type: ignore[attr-defined]  # it believes that a worker is idle
+            pool.submit(int).result()
+
+        job = pool.submit(outer)
+        threads = [start("other", lambda: (time.sleep(2 * NAP), pool.submit(int)))]
+        await asyncio.wrap_future(job)
+        await until_ended(*threads)
+
+
 def _notify(condition: threading.Condition) -> None:
     with condition:
         condition.notify_all()
