@@ -57,6 +57,8 @@ class End:
     """Type of the exception and, where that can be told without running code of the program, its text."""
     place: tuple[str, int, str] | None = None
     """File, line and function in which the exception was raised."""
+    code: CodeType | None = None
+    """What its coroutine ran: whoever can call this can start such a task again."""
 
 
 class Act(NamedTuple):

@@ -17,6 +17,14 @@ def follow(thing: Any, attributes: tuple[str, ...]) -> Any:
     return thing
 
 
+def own(thing: Any, name: str, default: Any = None) -> Any:
+    """An attribute of an object of the program's subclasses, past any ``__getattr__`` of theirs."""
+    try:
+        return object.__getattribute__(thing, name)
+    except AttributeError:
+        return default
+
+
 def instance_attributes(thing: Any) -> dict[str, Any]:
     """The attributes that the object itself has, in its dictionary and its slots."""
     found: dict[str, Any] = {}

@@ -9,8 +9,10 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from .acts import (
@@ -32,9 +34,12 @@ from .snapshot import Place
 from .stacks import line_of
 from .state import SITE, TaskRecord
 from .waits import Wait
+from .waits.reading import callbacks
+from .waits.rows import find_code
 
 _WAKING = {
     "asyncio.Event": (SET,),
+    "anyio.Event": (SET,),
     "asyncio.Condition": (NOTIFY,),
     "asyncio.Barrier": (NOTIFY,),
     "asyncio.Semaphore": (RELEASE,),
@@ -44,6 +49,7 @@ _WAKING = {
     "asyncio.Queue.join": (DONE, GET),
 }
 """The kinds of acts that end, or help to end, each kind of wait."""
+_LIBRARY = os.path.dirname(asyncio.__file__)
 _A_FLOW = 3
 """So many tasks of one place, some after others' end, come and go."""
 
@@ -68,6 +74,18 @@ class Waker:
         """The task while it lives, or None."""
         task = self.record() if self.record is not None else None
         return task if task is not None and not task.done() else None
+
+    @property
+    def starter(self) -> CodeType | None:
+        """The code that has to run for such a task to begin: its coroutine's.
+
+        None where anybody might start one: it was not created by a task, or runs one of asyncio's own coroutines.
+        """
+        task, code = self.task, getattr(self.record, "code", None)
+        if _is_library(code) or not (hasattr(self.record, "parent") or (task is not None and _is_main(task))):
+            return None
+        code = getattr(task.get_coro(), "cr_code", None) if task is not None else getattr(self.end, "code", None)
+        return None if _is_library(code) else code
 
     @property
     def parent(self) -> Any:
@@ -106,7 +124,13 @@ class Wakers:
 def wakers_for(wait: Wait) -> Wakers:
     """Who has ended such waits before; nobody for a wait of a kind whose wakers are not noted."""
     kinds = _WAKING.get(wait.kind, ())
-    return wakers_of(wait.resource, *kinds) if kinds else Wakers()
+    return wakers_of(primitives_of(wait)[-1], *kinds) if kinds else Wakers()
+
+
+def primitives_of(wait: Wait) -> tuple[Any, ...]:
+    """The object waited on and, innermost, the one of asyncio's that it is made of."""
+    inner = getattr(wait.resource, "_event", None) if wait.kind == "anyio.Event" else None
+    return (wait.resource,) if inner is None else (wait.resource, inner)
 
 
 def wakers_of(primitive: Any, *kinds: str) -> Wakers:
@@ -117,6 +141,15 @@ def wakers_of(primitive: Any, *kinds: str) -> Wakers:
     acts = [Act(*entry) for entry in list(notes.get(WAKERS) or ())]
     found = tuple(_waker(act) for act in acts if act != MANY and (not kinds or act.kind in kinds))
     return Wakers(found, MANY in acts or _come_and_go(found), notes.get(SITE) is not None)
+
+
+def _is_main(task: Any) -> bool:
+    done = find_code("asyncio.base_events:_run_until_complete_cb")
+    return any(getattr(each, "__code__", None) is done for each in callbacks(task))
+
+
+def _is_library(code: CodeType | None) -> bool:
+    return code is None or code.co_filename.startswith(_LIBRARY)
 
 
 def _waker(act: Act) -> Waker:
@@ -151,4 +184,4 @@ def _overlap_little(group: list[Waker]) -> bool:
     return bool(ends) and max(waker.since for waker in group) > min(ends)
 
 
-__all__ = ["CALLBACK", "UNKNOWN_TASK", "Waker", "Wakers", "wakers_for", "wakers_of"]
+__all__ = ["CALLBACK", "UNKNOWN_TASK", "Waker", "Wakers", "primitives_of", "wakers_for", "wakers_of"]

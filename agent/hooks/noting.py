@@ -20,6 +20,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ..acts import BY_CALLBACK, CALLBACK, DONE, EXACT, FINISHER, GET, MANY, MOST_ACTS, NOBODY, UNKNOWN_TASK, WAKERS
+from ..attributes import own
 from ..state import State, TaskRecord
 from .obituaries import record_of, watch
 from .tasks import fast_running_task
@@ -66,14 +67,6 @@ def noter(state: State) -> Note:
             return
 
     return note
-
-
-def own(primitive: Any, name: str, default: Any) -> Any:
-    """An attribute of the primitive's own, past any ``__getattr__`` of the program's."""
-    try:
-        return object.__getattribute__(primitive, name)
-    except AttributeError:
-        return default
 
 
 def _entries_of(primitive: Any) -> list[Any]:

@@ -57,12 +57,13 @@ def note_end(task: Any) -> None:
 
 def end_of(task: asyncio.Task[Any], now: float) -> End:
     """How this task, which is done, ended."""
+    name, code = task.get_name(), getattr(task.get_coro(), "cr_code", None)
     if task.cancelled():
-        return End(task.get_name(), now, "cancelled")
+        return End(name, now, "cancelled", code=code)
     failure = task._exception  # .exception() would mark it as retrieved
     if failure is None:
-        return End(task.get_name(), now, "returned")
-    return End(task.get_name(), now, "raised", _words(failure), _origin(failure))
+        return End(name, now, "returned", code=code)
+    return End(name, now, "raised", _words(failure), _origin(failure), code)
 
 
 def _words(failure: BaseException) -> str:

@@ -20,6 +20,7 @@ def fill(table: Table) -> None:
             "asyncio.Semaphore", held("asyncio.Semaphore", asyncio.Semaphore), joins=True
         ),
         "asyncio.locks:Condition.wait": Row("asyncio.Condition", of(asyncio.Condition)),
+        "asyncio.locks:Condition.wait_for": Row("asyncio.Condition", of(asyncio.Condition), composite=True),
         "asyncio.locks:Event.wait": Row("asyncio.Event", of(asyncio.Event)),
         "asyncio.locks:Barrier.wait": Row("asyncio.Barrier", of(asyncio.Barrier), composite=True),
         "asyncio.locks:Barrier._block": Row("asyncio.Barrier", of(asyncio.Barrier), composite=True),

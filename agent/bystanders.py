@@ -1,0 +1,129 @@
+"""Everybody who is not stuck: could one of them still come to some object, or start some function again?
+
+Laws:
+- Stuck is also who waits for stuck tasks only, or for a lock that stuck tasks hold (``frozen``); everybody else is
+  a bystander: tasks of all loops, and what is called back by timers, descriptors and signals.
+- Connections that stand are passed over: what may come over them is not known from here, and asked for
+  separately (``quiet.descriptors``). Servers are not: their handlers can be read.
+- One search for each bystander, whatever is asked; all searches together are bounded, and beyond the bound
+  everybody may come to everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .deadlines import own_deadline
+from .outlook import MOST_OBJECTS, Outlook
+from .quiet import is_runners
+from .resources import holder_ids
+from .state import State
+from .timers import pending
+from .waits import Mode, future_wait, wait_of
+from .waits.joiners import joiners
+
+_MOST_VISITS, _MOST_NEEDS, _MOST_FROZEN, _DEEPEST = 20_000, 1_000, 10_000, 20
+_JOINING = (Mode.ALL, Mode.FAIL_FAST, Mode.ANY)
+_LATER = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+
+
+class Bystanders:
+    """The searches for all that is ``wanted`` (ids of objects and of code objects)."""
+
+    def __init__(self, state: State, wanted: Iterable[int], pause: Callable[[], None]) -> None:
+        self.state, self.wanted, self.pause = state, frozenset(wanted), pause
+        self._left = _MOST_VISITS
+        self._kept: list[Any] = []
+        self._by_task: dict[int, Outlook] = {}
+        self._by_calls: Outlook | None = None
+
+    def who_reaches(self, things: set[int], stuck: set[int]) -> str | None:
+        """The name of a bystander who may come to one of these things, or of what calls one; None if nobody may."""
+        if self._may(self._calls(), things):
+            return "a callback"
+        for task in self.state.tasks():
+            if id(task) not in stuck and not task.done() and self._may(self._search(task), things):
+                return f"the task {task.get_name()}"
+        return None
+
+    def _may(self, outlook: Outlook, things: set[int]) -> bool:
+        return outlook.overflow or not things.isdisjoint(outlook.found)
+
+    def _search(self, task: Any) -> Outlook:
+        outlook = self._by_task.get(id(task))
+        if outlook is None:
+            self.pause()
+            self._kept.append(task)
+            outlook = Outlook(self.wanted, min(self._left, MOST_OBJECTS)).of_task(task)
+            self._left -= outlook.visits
+            self._by_task[id(task)] = outlook
+        return outlook
+
+    def _calls(self) -> Outlook:
+        if self._by_calls is None:
+            outlook = self._by_calls = Outlook(self.wanted)
+            for function, arguments in [each for loop in list(self.state.loops) for each in _calls_of(loop)]:
+                outlook.of_call(function, arguments)
+            for handler in map(signal.getsignal, signal.valid_signals()):
+                if callable(handler) and not is_runners(handler):
+                    outlook.of_call(handler)
+        return self._by_calls
+
+
+def _calls_of(loop: Any) -> Iterator[tuple[Any, Any]]:
+    """The callbacks of a loop's timers, ready handles, descriptors and signals, with their arguments."""
+    selector: Any = getattr(loop, "_selector", None)
+    keys = list((selector.get_map() or {}).values()) if hasattr(selector, "get_map") else []
+    watched = [handle for key in keys for handle in key.data or () if handle is not None]
+    signals = list((getattr(loop, "_signal_handlers", None) or {}).values())
+    for handle in [*pending(loop), *watched, *signals]:
+        function, arguments = getattr(handle, "_callback", None), getattr(handle, "_args", None) or ()
+        owner = type(getattr(function, "__self__", None))
+        if function is not None and function is not _LATER and not issubclass(owner, asyncio.BaseTransport):
+            yield function, arguments
+
+
+def frozen(core: Iterable[Any], state: State) -> dict[int, Any]:
+    """The stuck tasks, and those who wait for nothing but them, by id."""
+    found = {id(task): task for task in core}
+    fresh = list(found.values())
+    while fresh and len(found) < _MOST_FROZEN:
+        behind = {id(each): each for task in fresh for each in joiners(task)}
+        behind.update({id(each): each for each in _queueing(found, state)})
+        fresh = [each for key, each in behind.items() if key not in found and _waits_only_for(each, found)]
+        found.update({id(each): each for each in fresh})
+    return found
+
+
+def _queueing(found: dict[int, Any], state: State) -> Iterator[Any]:
+    """The tasks blocked on what only these tasks hold."""
+    for key, resource, _since in state.waits():
+        holders = holder_ids(resource)
+        if key not in found and holders and all(holder in found for holder in holders):
+            task = state.task_by_id(key)
+            if task is not None:
+                yield task
+
+
+def _waits_only_for(task: Any, found: dict[int, Any]) -> bool:
+    wait = wait_of(task)
+    if task.done() or own_deadline(task, {}) is not None:
+        return False
+    if wait.mode is Mode.HELD:
+        return True  # see _queueing
+    return _hangs(wait, found)
+
+
+def _hangs(wait: Any, found: dict[int, Any], depth: int = 0) -> bool:
+    """Whether a joining wait can end only when one of the tasks found does; nobody else's failure is counted on."""
+    needs = [need for need in wait.needs if not need.done()]
+    if not needs or wait.mode not in _JOINING or len(needs) > _MOST_NEEDS or depth > _DEEPEST:
+        return False
+    stuck = (
+        id(need) in found if isinstance(need, asyncio.Task) else _hangs(future_wait(need), found, depth + 1)
+        for need in needs
+    )
+    return any(stuck) if wait.mode is Mode.ALL else all(stuck)

@@ -1,0 +1,114 @@
+"""Whether anything at all can still happen in a loop, or everybody in it is asleep for good.
+
+Laws:
+- It is quiet only where nothing is left that could call into the loop: no callback, no timer, no descriptor, no
+  handler of a signal, no thread of Python's or of anybody else's. Whatever cannot be read might happen.
+- Asked in the loop's own thread the answer holds; from another thread it is a glimpse.
+- Threads that cannot act are passed over: the agent's own, and workers of an executor that wait for a job.
+- Interrupting the program from the keyboard is cancellation from outside and does not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures.thread
+import functools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from .timers import pending
+
+_IDLE_WORKER = concurrent.futures.thread._worker.__code__
+_MOST_FRAMES = 1_000
+
+
+def may_happen(loop: Any) -> str | None:
+    """What could still happen in ``loop``, in a few words; None where it is quiet for good."""
+    steps: tuple[Callable[[Any], str | None], ...] = (callbacks, descriptors, signals, threads)
+    try:
+        return next((found for step in steps if (found := step(loop))), None)
+    except Exception:  # noqa: BLE001 - read while it changes, or a loop unlike the known ones
+        return "something that cannot be read"
+
+
+def quiet(loop: Any) -> bool:
+    """Whether nothing can ever happen in ``loop`` again."""
+    return may_happen(loop) is None
+
+
+def callbacks(loop: Any) -> str | None:
+    """Callbacks that are ready, and timers."""
+    if not isinstance(loop, asyncio.BaseEventLoop):
+        return "whatever a loop that is not asyncio's own may know of"
+    handles = pending(loop)
+    if any(hasattr(handle, "when") for handle in handles):
+        return "a timer"
+    return "a callback" if handles else None
+
+
+def descriptors(loop: Any) -> str | None:
+    """Sockets, pipes and whatever else the loop's selector watches, beside the loop's own pipe to itself."""
+    selector, own = getattr(loop, "_selector", None), getattr(loop, "_ssock", None)
+    if selector is None or own is None or not hasattr(selector, "get_map"):
+        return "whatever a loop without a selector watches"
+    watched = [key for key in list(selector.get_map().values()) if key.fd != own.fileno()]
+    return f"a descriptor that is watched ({len(watched)})" if watched else None
+
+
+def signals(loop: Any) -> str | None:
+    """Handlers of signals, of the loop's and of Python's."""
+    if getattr(loop, "_signal_handlers", None):
+        return "a signal that the loop handles"
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if callable(handler) and handler is not signal.default_int_handler and not is_runners(handler):
+            return f"the signal {getattr(number, 'name', number)}"
+    return None
+
+
+def threads(loop: Any) -> str | None:
+    """Threads that may call into the loop."""
+    frames = sys._current_frames()
+    names = {thread.ident: thread.name for thread in list(threading._active.values())}  # type: ignore[attr-defined]
+    count, own = len(frames), getattr(loop, "_thread_id", None)
+    if own != threading.get_ident() and (own not in frames or not _is_selecting(frames[own])):
+        return "what the loop is doing now"
+    passed_over = {threading.get_ident(), own}
+    for ident in [each for each in frames if each not in passed_over]:
+        frame = frames.pop(ident)
+        if frame.f_code is not _IDLE_WORKER and not _is_ours(frame):
+            return f"the thread {names.get(ident, 'without a name')}"
+    return "a thread that is not Python's" if _native_threads() > count else None
+
+
+def is_runners(handler: Any) -> bool:
+    """Whether this is the handler by which ``asyncio.run`` cancels its task on SIGINT."""
+    function = handler.func if isinstance(handler, functools.partial) else handler
+    return getattr(function, "__func__", None) is asyncio.Runner._on_sigint  # type: ignore[attr-defined]
+
+
+def _is_selecting(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") == "selectors"
+
+
+def _is_ours(frame: FrameType) -> bool:
+    outermost: FrameType = frame
+    for _ in range(_MOST_FRAMES):
+        if outermost.f_back is None:
+            break
+        outermost = outermost.f_back
+    return str(outermost.f_globals.get("__name__", "")).partition(".")[0] == "unstuck"
+
+
+def _native_threads() -> int:
+    """How many threads the system counts in this process."""
+    if sys.platform == "linux":
+        return len(os.listdir("/proc/self/task"))
+    import psutil  # type: ignore[import-untyped]
+
+    return int(psutil.Process().num_threads())

@@ -1,0 +1,220 @@
+"""Suspicion: told is a wait whose wakers are gone, with who they were; idle programs are never suspected."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import unstuck
+from unstuck.agent import api
+from unstuck.agent.quiet import may_happen
+from unstuck.agent.suspicion import Reason, still, suspects
+
+from . import harness
+from .programs import Program
+from .programs.left import IDLE, KEPT, LEFT, SERVERS, Left
+
+RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
+AWHILE = 0.06
+
+
+@pytest.fixture(autouse=True)
+def _on() -> Iterator[None]:
+    """The agent is on, and looks at nothing by itself."""
+    unstuck.install(harness.settings(interval=60.0))
+    yield
+    unstuck.uninstall()
+    KEPT.clear()
+
+
+def parked(loop: Any) -> list[Any]:
+    return [task for task in asyncio.all_tasks(loop) if task._fut_waiter is not None]  # type: ignore[attr-defined]
+
+
+def look_at(program: Program, from_thread: bool = False) -> dict[str, Reason]:
+    """Run the program for a while, give the reasons by the task's name, end it."""
+    found: dict[str, Reason] = {}
+
+    def look() -> None:
+        tasks = parked(loop)
+        for key, reason in suspects(tasks, api.current().state).items():
+            task = next(each for each in tasks if id(each) == key)
+            found[task.get_name()] = reason
+            assert from_thread or still(reason, task)
+
+    def end() -> None:
+        for server in list(SERVERS):
+            server.close()
+        main.cancel()
+
+    def watch() -> None:
+        time.sleep(AWHILE)
+        look()
+        loop.call_soon_threadsafe(end)
+
+    with asyncio.Runner() as runner, contextlib.suppress(asyncio.CancelledError):
+        loop = runner.get_loop()
+        loop.set_exception_handler(lambda *_: None)
+        main = loop.create_task(program(), name="main")  # type: ignore[arg-type]
+        if from_thread:
+            threading.Thread(target=watch).start()
+        else:
+            loop.call_later(AWHILE, lambda: (look(), end()))
+        loop.run_until_complete(main)
+    return found
+
+
+@pytest.mark.parametrize("case", LEFT, ids=str)
+def test_when_the_wakers_are_gone(case: Left) -> None:
+    """Exactly the tasks that are left waiting, and why."""
+    found = look_at(case.program)
+    assert case.tasks == set(found)
+    note = next(reason.note for name, reason in found.items() if name == sorted(case.tasks)[0])
+    assert [] == [word for word in case.words if word not in note], note
+
+
+@pytest.mark.parametrize("program", IDLE, ids=lambda each: each.__name__)
+def test_when_a_program_is_idle(program: Program) -> None:
+    """Not a word, in many runs."""
+    for _ in range(max(1, RUNS // 10)):
+        assert {} == look_at(program)
+
+
+@pytest.mark.parametrize("case", [each for each in LEFT if "nothing" not in str(each.words)], ids=str)
+def test_when_looked_at_from_a_thread(case: Left) -> None:
+    """As in the loop, save where a thread beside the loop may be why somebody comes again."""
+    found = look_at(case.program, from_thread=True)
+    assert set(found) <= case.tasks
+
+
+@pytest.mark.parametrize("program", IDLE, ids=lambda each: each.__name__)
+def test_when_an_idle_program_is_looked_at_from_a_thread(program: Program) -> None:
+    """Not a word either."""
+    assert {} == look_at(program, from_thread=True)
+
+
+# -- what may still happen in a loop -----------------------------------------------------------------------
+
+
+def what_may_happen(prepare: Any, at_last: Any = lambda _loop: None, undo: Any = lambda _loop: None) -> str | None:
+    """The answer in a loop after ``prepare(loop)`` and, just before the question, ``at_last(loop)``."""
+    answer: list[str | None] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        prepare(loop)
+        asked = asyncio.Event()
+
+        def ask() -> None:
+            at_last(loop)
+            answer.append(may_happen(loop))
+            asked.set()
+
+        time.sleep(0.05)  # until the system has seen off the threads of the tests before
+        loop.call_soon(ask)
+        try:
+            await asked.wait()
+        finally:
+            undo(loop)
+
+    asyncio.run(main())
+    return answer[0]
+
+
+def test_when_everybody_sleeps_for_good() -> None:
+    """Nothing may happen; the agent's own thread does not count."""
+    assert what_may_happen(lambda _loop: None) is None
+
+
+def test_when_a_timer_is_pending() -> None:
+    """A timer may; one that was cancelled may not."""
+    assert "a timer" == what_may_happen(lambda loop: loop.call_later(60, print))
+    assert what_may_happen(lambda loop: loop.call_later(60, print).cancel()) is None
+
+
+def test_when_a_callback_is_ready() -> None:
+    """It may do anything."""
+    assert "a callback" == what_may_happen(lambda loop: None, lambda loop: loop.call_soon(int))
+
+
+def test_when_a_descriptor_is_watched() -> None:
+    """Something may come."""
+    reading, writing = os.pipe()
+    try:
+        told = what_may_happen(
+            lambda loop: loop.add_reader(reading, print), undo=lambda loop: loop.remove_reader(reading)
+        )
+        assert "a descriptor that is watched (1)" == told
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_when_a_signal_is_handled() -> None:
+    """By the loop or by Python; the interrupt from the keyboard is nobody's plan."""
+    told = what_may_happen(
+        lambda loop: loop.add_signal_handler(signal.SIGUSR1, print),
+        undo=lambda loop: loop.remove_signal_handler(signal.SIGUSR1),
+    )
+    assert "a signal that the loop handles" == told
+    before = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        assert "the signal SIGUSR2" == what_may_happen(lambda _loop: None)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_when_a_thread_lives() -> None:
+    """It may call; a worker that waits for a job may not."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait, name="pump")
+    thread.start()
+    try:
+        assert "the thread pump" == what_may_happen(lambda _loop: None)
+    finally:
+        over.set()
+        thread.join()
+
+    async def with_an_executor() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(int)
+        await asyncio.sleep(0.05)
+        assert may_happen(loop) is None
+
+    asyncio.run(with_an_executor())
+
+
+def test_when_a_child_process_runs() -> None:
+    """Its end is watched one way or another."""
+
+    async def main() -> None:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+        told = may_happen(asyncio.get_running_loop())
+        process.kill()
+        await process.wait()
+        assert told is not None
+
+    asyncio.run(main())
+
+
+def test_when_asked_from_a_thread_while_the_loop_works() -> None:
+    """What it is doing now may do anything."""
+    answers: list[str | None] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=lambda: answers.append(may_happen(loop)))
+        thread.start()
+        thread.join()
+
+    asyncio.run(main())
+    assert ["what the loop is doing now"] == answers
