@@ -3,9 +3,10 @@
 Laws:
 - ``await asyncio.Future()``, ``await loop.create_future()`` and ``await asyncio.Event().wait()`` await what was made
   on the spot and given to nobody; so does the await of a local variable that is made and then only awaited.
-- That is meant where something is kept open meanwhile (a ``with`` around it), and where a loop's main coroutine
-  stands (a server's ``main``), or waits for a task that does so in so many words, as a statement whose value nobody
-  uses: nobody was lost there, for nobody was ever meant to come.
+- In so many words, as a statement whose value nobody uses, that is meant in any task: it cannot be read otherwise.
+- With a variable, or where the value is used, it is meant where something is kept open meanwhile (a ``with`` around
+  it), and where a loop's main coroutine stands (a server's ``main``): nobody was lost there, for nobody was ever
+  meant to come.
 """
 
 from __future__ import annotations
@@ -19,14 +20,12 @@ from typing import Any
 from .bytecode import handlers_around
 from .libraries import anyio
 from .stacks import Link, chain
-from .waits.joiners import joiners
 from .waits.reading import callbacks
 from .waits.rows import find_code
 
 _MAKERS = ("Future", "create_future", "Event")
 _WAITING = ("wait", "is_set", "done", "locked")
 _AWAITING = ("SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT", "END_SEND", "LOAD_CONST")
-_MOST_JOINERS = 100
 _CALLING = ("CALL", "PRECALL", "KW_NAMES")
 _LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")
 _FAST = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
@@ -46,7 +45,7 @@ def is_parked_on_purpose(task: Any, resource: Any) -> bool:
         return False
     if _is_main(task) or any(map(_keeps_open, own)):
         return True
-    return says in _MAKERS and not _is_used(own[-1].code, own[-1].lasti) and _keeps_main_waiting(task)
+    return says in _MAKERS and not _is_used(own[-1].code, own[-1].lasti)
 
 
 def _keeps_open(link: Link) -> bool:
@@ -56,16 +55,6 @@ def _keeps_open(link: Link) -> bool:
 def _is_main(task: Any) -> bool:
     done = find_code("asyncio.base_events:_run_until_complete_cb")
     return any(getattr(each, "__code__", None) is done for each in callbacks(task))
-
-
-def _keeps_main_waiting(task: Any) -> bool:
-    seen, todo = {id(task)}, [task]
-    for each in todo:
-        for joiner in joiners(each):
-            if id(joiner) not in seen and len(seen) < _MOST_JOINERS:
-                seen.add(id(joiner))
-                todo.append(joiner)
-    return any(map(_is_main, todo))
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,8 @@ Laws:
 - A task that was collected half-way is a fact, told by asyncio itself: proven.
 - What is cut off when the main task returns was not kept either, if what made it dropped it at once; a task
   that some variable kept until then is the program's own way of ending it.
-- One finding for each place that makes tasks. What the standard library makes does not count.
+- One finding for each place that makes tasks. What an installed package makes does not count, for the reader cannot
+  change it; that such a task was collected half-way does.
 - A bounded number of tasks is looked at in a tick, in turn.
 """
 
@@ -24,7 +25,7 @@ from .. import keepers
 from ..calibration import trusted
 from ..findings import PROVEN, SUSPECTED, Finding
 from ..hooks.orphans import KIND, Collected
-from ..makers import is_programs
+from ..makers import is_applications
 from ..mentions import drops_its_result
 from ..snapshot import Place, TaskView
 from ..stacks import chain, line_of
@@ -109,7 +110,7 @@ class OrphanTasks:
         records = list(self.state.records)
         start = self._looks % (1 + len(records) // _PER_LOOK) * _PER_LOOK
         share = records[start : start + _PER_LOOK]
-        share = [each for each in share if getattr(each, "born", born_by + 1) <= born_by and is_programs(each)]
+        share = [each for each in share if getattr(each, "born", born_by + 1) <= born_by and is_applications(each)]
         surplus = keepers.surplus(share)
         few = [each for each, count in zip(share, surplus, strict=True) if count <= _LEAST]
         more = [each for each, count in zip(share, surplus, strict=True) if count > _LEAST]
@@ -135,7 +136,7 @@ class OrphanTasks:
         if not trusted():
             return
         queued = _queued(loop)
-        records = [each for each in list(self.state.records) if _lives(each, loop) and is_programs(each)]
+        records = [each for each in list(self.state.records) if _lives(each, loop) and is_applications(each)]
         sites: dict[_Site, list[Any]] = {}
         for record in keepers.unkept(records, lambda task: queued.get(id(task), 0), ready=True):
             if drops_its_result(record.code, record.lasti) and (record.code, record.lasti) not in self._open:

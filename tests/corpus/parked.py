@@ -58,6 +58,22 @@ async def main_waits_for_a_task_that_waits_for_ever(fixed: bool) -> None:
 
 
 @parked
+async def services_in_the_background_wait_for_ever(fixed: bool) -> None:
+    """A service without work of its own yet: started, and cancelled at the end."""
+
+    async def run() -> None:
+        try:
+            await asyncio.Future()
+        finally:
+            await asyncio.sleep(0)
+
+    services = [asyncio.create_task(run()) for _ in range(2)]
+    await heartbeat()
+    for service in services:
+        service.cancel()
+
+
+@parked
 async def server_serves_for_ever(fixed: bool) -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:

@@ -15,9 +15,7 @@ PROGRAMS = {
     "loops.answer_of_a_loop_that_was_stopped": "the task of a closed loop is taken for the one at the bottom",
     "queues.producer_of_a_global_queue_ended": _WAKERS,
 }
-TWINS = {
-    "parked.main_waits_for_a_task_that_waits_for_ever": "only main may say for ever",
-}
+TWINS: dict[str, str] = {}
 
 
 def reason(case: Case) -> str:
