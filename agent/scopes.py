@@ -14,6 +14,7 @@ from typing import Any
 from .libraries import anyio
 
 _MOST = 1_000
+_OWN = ("_timeout", "_deliver_cancellation")
 
 
 def is_scope(thing: Any) -> bool:
@@ -41,6 +42,24 @@ def shielded_from(task: Any) -> set[int]:
     """Ids of the scopes that the task is in but whose cancellation does not reach it."""
     scopes = list(_outwards(task))
     return set(map(id, scopes)) - set(map(id, around(task)))
+
+
+def is_own_callback(callback: Any) -> bool:
+    """Whether it is what a scope itself asks its loop to call: at its deadline, and while it is cancelling."""
+    return getattr(callback, "__name__", "") in _OWN and is_scope(getattr(callback, "__self__", None))
+
+
+def cancelled_by(scope: Any) -> list[Any]:
+    """The tasks that the scope would cancel: those in it, and in scopes within it that are not shielded."""
+    found, seen, todo = list[Any](), set[int](), [scope]
+    while todo and len(seen) < _MOST:
+        current = todo.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        found += list(getattr(current, "_tasks", ()))
+        todo += [each for each in list(getattr(current, "_child_scopes", ())) if not getattr(each, "_shield", False)]
+    return found
 
 
 def due(scope: Any, now: float) -> float | None:

@@ -7,7 +7,8 @@ Laws:
   wait has a deadline. Whatever else can reach it (a heartbeat that knows its connection, which knows its
   task) is a possible waker: it takes away the proof, not the suspicion.
 - asyncio.sleep's own timers are passed over: they wake the sleeper, who is no party to a deadlock. So are those
-  of anyio's cancel scopes: whom they reach, and whom a shield keeps from it, ``scopes`` knows exactly.
+  that anyio's cancel scopes have for themselves: whom they reach, and whom a shield keeps from it, ``scopes`` knows
+  exactly. Whoever else can reach a scope can cancel the tasks in it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 from .attributes import instance_attributes
 from .resources import is_anyio
-from .scopes import is_scope
+from .scopes import cancelled_by, is_own_callback, is_scope
 
 _SLEEP = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 _WAKEABLE = (asyncio.Future, asyncio.Lock, asyncio.Semaphore)
@@ -75,15 +76,15 @@ def _reached(timer: Any) -> Iterator[tuple[int, bool]]:
             yield id(thing), True
             continue
         if is_scope(thing):
+            yield from ((id(task), True) for task in cancelled_by(thing))
             continue
         sure = hasattr(type(thing), "__exit__") or hasattr(type(thing), "__aexit__")
         for value in _own(thing):
-            if _is_wakeable(value):
-                yield id(value), sure
-            else:
-                for item in _items(value):
-                    if _is_wakeable(item):
-                        yield id(item), sure
+            for each in [value] if _is_wakeable(value) or is_scope(value) else _items(value):
+                if _is_wakeable(each):
+                    yield id(each), sure
+                elif is_scope(each):
+                    yield from ((id(task), sure) for task in cancelled_by(each))
 
 
 def _is_wakeable(thing: Any) -> bool:
@@ -119,6 +120,8 @@ def _agents(timer: Any) -> Iterator[Any]:
             todo += thing.__defaults__ or ()
         elif isinstance(thing, tuple):
             todo += thing[:100]
+        elif is_own_callback(thing):
+            continue
         elif getattr(thing, "__self__", None) is not None and callable(thing):
             todo.append(thing.__self__)
         elif not isinstance(thing, _OPAQUE):

@@ -190,7 +190,7 @@ def test_when_the_loop_is_uvloop() -> None:
     assert ["proven"] == [finding.verdict for finding in ear.opened("deadlock")]
 
 
-@pytest.mark.parametrize("program", [each for each in HEALTHY if each.__name__.startswith(("under_", "deadline_"))])
+@pytest.mark.parametrize("program", [each for each in HEALTHY if each.__name__.startswith(("under_", "deadline_", "timer_"))])
 def test_when_the_loop_is_uvloop_and_there_is_a_deadline(program: Program) -> None:
     """uvloop's timers look different; scopes are asked themselves."""
     uvloop = pytest.importorskip("uvloop")

@@ -567,6 +567,49 @@ async def shield_within_the_deadline() -> None:
     await crossed(take)()
 
 
+def by_a_timer(arm: Callable[[Any, Any], None]) -> None:
+    """Enter two healthy programs: a timer cancels the scope of each wait, or that of the group around them."""
+
+    async def each_wait(lock: Any) -> None:
+        with anyio.CancelScope() as scope:
+            arm(asyncio.get_running_loop(), scope)
+            await use(lock)
+
+    async def whole_group() -> None:
+        a, b = anyio.Lock(), anyio.Lock()
+        async with anyio.create_task_group() as group:
+            group.start_soon(both, a, b)
+            group.start_soon(both, b, a)
+            arm(asyncio.get_running_loop(), group.cancel_scope)
+
+    each_wait.__name__, whole_group.__name__ = f"{arm.__name__}_each_wait", f"{arm.__name__}_the_group"
+    HEALTHY.extend((crossed(each_wait), whole_group))
+
+
+@by_a_timer
+def timer_that_cancels(loop: Any, scope: Any) -> None:
+    loop.call_later(AWHILE, scope.cancel)
+
+
+@by_a_timer
+def timer_with_a_closure_over(loop: Any, scope: Any) -> None:
+    loop.call_later(AWHILE, lambda: scope.cancel())
+
+
+@by_a_timer
+def timer_that_hastens(loop: Any, scope: Any) -> None:
+    loop.call_later(AWHILE, setattr, scope, "deadline", 0)
+
+
+@healthy
+async def timer_that_cancels_by_handle() -> None:
+    a, b = anyio.Lock(), anyio.Lock()
+    async with anyio.create_task_group() as group:
+        handle = group.start_soon(both, a, b)
+        group.start_soon(both, b, a)
+        asyncio.get_running_loop().call_later(AWHILE, handle.cancel)
+
+
 @healthy
 async def deadline_of_the_group() -> None:
     a, b = anyio.Lock(), anyio.Lock()
