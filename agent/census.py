@@ -17,6 +17,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .candidates import Candidates, Joined, flat, whom
 from .hooks.tasks import adopt
 from .resources import holder_ids
 from .state import OwnReference, Queued, State, TaskRecord
@@ -63,8 +64,8 @@ class Taker:
     def __init__(self, state: State) -> None:
         self.state = state
         self._looks = self._ticks = 0
-        self._groups: dict[int, OwnReference] = {}
-        """Task id to the task group whose exit it is in."""
+        self._joined: dict[int, Joined] = {}
+        """Task id to whom it joins, where the future that it awaits does not tell."""
 
     def take(self, now: float) -> Census:
         """One pass. ``now`` is monotonic seconds."""
@@ -75,7 +76,7 @@ class Taker:
         for chunk in _chunks(records):
             self._pass(chunk, now, census, queued)
         _keep_only(queued, self.state.queued)
-        _keep_only(census.joins, self._groups)
+        _keep_only(census.joins, self._joined)
         self._find_roots(census)
         return census
 
@@ -152,38 +153,37 @@ class Taker:
         if not self._looks:
             return UNSEEN
         self._looks -= 1
-        kind, resource = glance(task, future)
-        if kind is Glance.HELD:
-            self.state.queued[id(task)] = Queued(OwnReference(resource), since, OwnReference(future))
-        elif isinstance(getattr(resource, "_tasks", None), set):
-            self._groups[id(task)] = OwnReference(resource)
+        kind, wait = glance(task, future)
+        if wait is not None and kind is Glance.HELD:
+            self.state.queued[id(task)] = Queued(OwnReference(wait.resource), since, OwnReference(future))
+        elif wait is not None and (joined := whom(wait, future)) is not None:
+            self._joined[id(task)] = joined
         return _VERDICTS[kind]
 
     def _find_roots(self, census: Census) -> None:
-        joins, roots, blocked, queued = census.joins, census.roots, self.state.blocked, self.state.queued
         self._find_queues(census.queues)
+        candidates = Candidates(census.joins, self.state)
         for key, queue in census.queues.items():
-            if any(holder in blocked or holder in joins or holder in queued for holder in queue.holders):
-                roots[key] = queue.resource
-        for chunk in _chunks(list(joins.items())):
+            if any(map(candidates.waits, queue.holders)):
+                candidates.add(key, queue.resource, queue.holders)
+        for chunk in _chunks(list(census.joins.items())):
             for key, task in chunk:
                 future = task._fut_waiter
                 if not isinstance(future, asyncio.Task):
-                    needs = self._needs(key, future)
-                    if needs is None or _any_waits(needs, joins, blocked, queued):
-                        roots[key] = task
-                elif id(future) in joins or id(future) in blocked or id(future) in queued:
-                    roots[key] = task
+                    self._add_join(candidates, key, task, future)
+                elif candidates.waits(id(future)):
+                    candidates.add(key, task, (id(future),))
+        census.roots = candidates.left()
 
-    def _needs(self, key: int, future: Any) -> list[Any] | None:
-        """What a joining task waits for, where its future is no task; None when that is not known at a glance."""
-        if isinstance(future, Gathering):
-            return list(future._children)
-        weak = self._groups.get(key)
-        group: Any = weak() if weak is not None else None
-        if group is None or future is None or getattr(group, "_on_completed_fut", None) is not future:
-            return None
-        return list(group._tasks)
+    def _add_join(self, candidates: Candidates, key: int, task: Any, future: Any) -> None:
+        joined = self._joined.get(key)
+        needs = flat(future) if isinstance(future, Gathering) else []
+        if needs and all(isinstance(need, asyncio.Task) for need in needs):
+            candidates.add(key, task, map(id, needs))
+        elif joined is not None and joined.future() is future:
+            candidates.add(key, task, joined.tasks())
+        else:
+            candidates.add_unknown(key, task)
 
     def _find_queues(self, queues: dict[int, Queue]) -> None:
         for chunk in _chunks(list(self.state.blocked.items())):
@@ -204,15 +204,6 @@ def _chunks(things: list[Any]) -> Iterator[list[Any]]:
     for start in range(0, len(things), CHUNK):
         yield things[start : start + CHUNK]
         time.sleep(HAND_BACK)
-
-
-def _any_waits(needs: list[Any], joins: dict[int, Any], blocked: dict[int, Any], queued: dict[int, Any]) -> bool:
-    """Whether one of these futures is a wait for others itself: a gather, or a task that is parked in one."""
-    for need in needs:
-        key = id(need)
-        if key in joins or key in blocked or key in queued or isinstance(need, Gathering):
-            return True
-    return False
 
 
 def _keep_only(living: Container[int], notes: dict[int, Any]) -> None:

@@ -171,9 +171,7 @@ class Pipeline:
         if judgement is None or not judgement.likely:
             return
         found = list(deadlock.find(judgement, self.state, time.monotonic(), self.settings.stuck_after))
-        found = self._watch(found, judgement)
-        if self.settings.on_deadlock != "report":
-            self._act(found)
+        self._act(self._watch(found, judgement))
 
     def _watch(self, findings: list[Finding], judgement: Judgement) -> list[Finding]:
         """Begin a vigil over each new finding and tell it; those whose loop did not answer wait for the next tick."""
@@ -190,8 +188,9 @@ class Pipeline:
         return told
 
     def _act(self, found: list[Finding]) -> None:
-        for finding in found:
-            if finding.verdict == PROVEN:
+        """End the proven deadlocks among these, if that is wanted."""
+        for finding in found if self.settings.on_deadlock != "report" else ():
+            if (finding.kind, finding.verdict) == (_DEADLOCKS, PROVEN):
                 story = render(Event("opened", time.time(), finding), colour=False, width=100)
                 vigil = self._vigils[finding.subject]
                 if actions.resolve(self.settings.on_deadlock, vigil, self.state, "\n" + story):
@@ -201,11 +200,14 @@ class Pipeline:
 
     def _prove(self) -> None:
         proven = [each for each in self.ledger.open_findings() if each.verdict == PROVEN]
+        told = []
         for finding, vigil in self.proving.look(self.census, [each for each in proven if each.subject in self._vigils]):
             if self._wants(finding.kind):
                 self._dismiss(finding.subject)
                 self._vigils[finding.subject] = vigil
                 self._tell(self.ledger.report([finding], time.monotonic(), news=True))
+                told.append(finding)
+        self._act(told)
 
     def _dismiss(self, subject: Hashable) -> None:
         vigil = self._vigils.pop(subject, None)

@@ -24,6 +24,7 @@ from .programs.anyio_programs import HEALTHY, PAIRS, opposite_order, use
 from .programs.deadlocks import both, pause, spawn
 
 TWINS = [*dict.fromkeys(pair.healthy for pair in PAIRS), *HEALTHY]
+TIMED = [each for each in HEALTHY if each.__name__.startswith(("under_", "deadline_", "timer_"))]
 HERE = str(Path(unstuck.__file__).parents[1])
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 
@@ -190,7 +191,9 @@ def test_when_the_loop_is_uvloop() -> None:
     assert ["proven"] == [finding.verdict for finding in ear.opened("deadlock")]
 
 
-@pytest.mark.parametrize("program", [each for each in HEALTHY if each.__name__.startswith(("under_", "deadline_", "timer_"))])
+@pytest.mark.parametrize(
+    "program", [each for each in HEALTHY if each.__name__.startswith(("under_", "deadline_", "timer_"))]
+)
 def test_when_the_loop_is_uvloop_and_there_is_a_deadline(program: Program) -> None:
     """uvloop's timers look different; scopes are asked themselves."""
     uvloop = pytest.importorskip("uvloop")

@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+import unstuck
+
 from . import harness
 from .programs import Pair, Program
 from .programs.deadlocks import HEALTHY, PAIRS, opposite_order, same_order
@@ -89,7 +91,6 @@ def test_when_each_of_two_loops_deadlocks() -> None:
 
 def test_when_a_deadlock_is_raised() -> None:
     """The task whose wait closed the circle gets DeadlockError with the story; the program ends."""
-    import unstuck
 
     async def program() -> list[object]:
         a, b = asyncio.Lock(), asyncio.Lock()
@@ -108,7 +109,6 @@ def test_when_a_deadlock_is_raised() -> None:
 @pytest.mark.parametrize("how", ["raise", "cancel"])
 def test_when_a_circle_of_awaits_is_ended(how: str) -> None:
     """A join can be ended too, and nobody else who awaits the same task is disturbed."""
-    import unstuck
 
     async def program() -> list[object]:
         tasks: dict[str, asyncio.Task[object]] = {}
@@ -288,3 +288,27 @@ def test_when_a_program_is_healthy_networkx_is_not_loaded() -> None:
     with harness.agent() as ear:
         harness.run_to_end(same_order)
     assert ear.events == []
+
+
+def test_when_only_the_proof_finds_it_it_is_ended_too() -> None:
+    """Locks that were taken by hand: that nobody else could release them is for the proof to find."""
+    ended = []
+
+    async def program() -> None:
+        a, b = asyncio.Lock(), asyncio.Lock()
+
+        async def by_hand(first: asyncio.Lock, second: asyncio.Lock) -> None:
+            await first.acquire()
+            await asyncio.sleep(0.01)
+            try:
+                await second.acquire()
+            except unstuck.DeadlockError:
+                ended.append(first)
+                first.release()
+
+        await asyncio.gather(by_hand(a, b), by_hand(b, a))
+
+    with harness.agent(on_deadlock="raise", stuck_after=30.0) as ear:
+        asyncio.run(program())
+    assert len(ended) == 1
+    assert [finding.note for finding in ear.named("closed")] == ["ended by raise"]

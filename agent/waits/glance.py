@@ -10,7 +10,7 @@ from types import CoroutineType
 from typing import Any
 
 from ..stacks import MAX_DEPTH
-from .model import Mode
+from .model import Mode, Wait
 from .reading import stands_for_another, table, wait_of
 
 
@@ -23,8 +23,8 @@ class Glance(Enum):
     JOIN = "join"
 
 
-Seen = tuple[Glance, Any]
-"""The kind of wait, and what is waited for where that matters: what is held, or a task group."""
+Seen = tuple[Glance, Wait | None]
+"""The kind of wait, and the wait itself where it is one for others."""
 _OUTSIDE: Seen = (Glance.OUTSIDE, None)
 _FREE: Seen = (Glance.FREE, None)
 
@@ -49,5 +49,5 @@ def glance(task: Any, future: Any) -> Seen:
 def _read(task: Any) -> Seen:
     wait = wait_of(task)
     if wait.mode is Mode.HELD:
-        return Glance.HELD, wait.resource
-    return _FREE if wait.mode in (Mode.FREE, Mode.READY) else (Glance.JOIN, wait.resource)
+        return Glance.HELD, wait
+    return _FREE if wait.mode in (Mode.FREE, Mode.READY) else (Glance.JOIN, wait)
