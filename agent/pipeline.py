@@ -101,6 +101,7 @@ class Pipeline:
     def forget(self) -> None:
         """Drop everything that was the parent's, in a forked child."""
         self.ledger, self._vigils = Ledger(), {}
+        self.detectors = looking(self.settings.detect, self.state)
         self.loop_watch.forget()
 
     def _wants(self, kind: str) -> bool:

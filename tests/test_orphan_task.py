@@ -214,6 +214,31 @@ def test_when_tasks_are_destroyed_after_their_loop() -> None:
     assert [] == ear.events
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_when_the_process_forks() -> None:
+    """What was the parent's is not told again in the child."""
+
+    async def program() -> None:
+        forgetful = asyncio.create_task(made_and_forgotten())  # type: ignore[arg-type]
+        while not ear.opened():
+            await asyncio.sleep(harness.TICK)
+        forgetful.cancel()
+
+    with harness.agent(detect=ONLY) as ear:
+        harness.run_to_end(program)
+        reading, writing = os.pipe()
+        if not os.fork():
+            ear.events.clear()
+            asyncio.run(asyncio.sleep(harness.TICK * 10))
+            os.write(writing, str(len(ear.events)).encode())
+            os._exit(0)
+        os.wait()
+        os.close(writing)
+        assert b"0" == os.read(reading, 10)
+        os.close(reading)
+
+
 def test_when_the_arithmetic_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is concluded from it."""
     monkeypatch.setattr(calibration, "_verdict", [False])
