@@ -67,8 +67,8 @@ def deadlines(
 
 
 def ending(tasks: Iterable[Any], pause: Callable[[], None]) -> list[Any]:
-    """Those of the tasks whose wait ends by itself, or may do so, by a timer of their own loop."""
-    waiting = list(tasks)
+    """Those of the tasks whose wait ends by itself, or may do so, by a timer of their own loop if that lives."""
+    waiting = [task for task in tasks if not task.get_loop().is_closed()]
     reached: dict[int, Due] = {}
     for loop in {id(task.get_loop()): task.get_loop() for task in waiting}.values():
         reached.update(reach(loop))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
+import importlib.util
 import inspect
 import re
 from collections.abc import Callable
@@ -41,8 +42,11 @@ FAMILIES = (
     "loops",
     "generators",
     "groups",
-    "parked",
+    "idle",
+    "anyio_",
 )
+NEEDS = {"anyio_": "anyio"}
+"""Families that are there where a library is."""
 
 PROVEN, SUSPECTED, POTENTIAL = "proven", "suspected", "potential"
 MARK = re.compile(r"#\s*<-\s*([\w\s,.-]+)$")
@@ -66,8 +70,6 @@ class Case:
     """The buggy program takes its process with it: it needs one of its own."""
     alone: bool = False
     """Copies of it in one loop would disturb each other."""
-    needs: str = ""
-    """A library that it uses."""
     since: tuple[int, int] = (3, 11)
     not_in: frozenset[str] = frozenset()
     """Modes in which the interpreter itself makes another program of it."""
@@ -130,7 +132,8 @@ def parked(program: Any, alone: bool = False) -> Any:
 def cases() -> list[Case]:
     """All programs of all families."""
     for family in FAMILIES:
-        importlib.import_module(f"{__name__}.{family}")
+        if importlib.util.find_spec(NEEDS.get(family, "asyncio")):
+            importlib.import_module(f"{__name__}.{family}")
     return CASES
 
 
@@ -158,6 +161,12 @@ async def io() -> None:
     await asyncio.sleep(0.002)
 
 
+class Pace:
+    """How slow slow things are, in seconds: see ``run``."""
+
+    slow = 0.012
+
+
 async def slow_io() -> None:
     """Some slower input or output: long enough for the agent to look at who waits meanwhile."""
-    await asyncio.sleep(0.012)
+    await asyncio.sleep(Pace.slow)

@@ -56,7 +56,7 @@ async def own_cancellation_taken_for_the_childs(fixed: bool) -> None:
     """``suppress(CancelledError)`` around ``await child`` swallows the cancellation of the parent too."""
 
     async def supervise() -> None:
-        child = asyncio.create_task(asyncio.sleep(0.05), name="child")
+        child = asyncio.create_task(asyncio.sleep(1), name="child")
         with contextlib.suppress(asyncio.CancelledError):
             await child
             child.cancel()

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from . import buggy, io, slow_io
+from . import Pace, buggy, io, slow_io
 
 
 class Closed(Exception):
@@ -239,7 +239,7 @@ async def timer_stopped_and_then_awaited(fixed: bool) -> None:
         sends.append(asyncio.ensure_future(fired.send("tick")))
 
     sends: list[asyncio.Future[None]] = []
-    timer = asyncio.get_running_loop().call_later(0.012, fire)
+    timer = asyncio.get_running_loop().call_later(Pace.slow, fire)
     ticker = asyncio.create_task(tick(), name="ticker")
     await io()
     if not fixed:

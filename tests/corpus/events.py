@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from . import buggy, io, slow_io
+from . import Pace, buggy, io, slow_io
 
 
 class Cache:
@@ -181,7 +181,7 @@ async def timeout_moved_to_never(fixed: bool) -> None:
 
     async def step() -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.01) as limit:
+            async with asyncio.timeout(Pace.slow) as limit:
                 await io()
                 if not fixed:
                     limit.reschedule(None)

@@ -188,7 +188,7 @@ class SingleFlight:
             return await self.calls[key]  # <- follower-1, follower-2
         call = self.calls[key] = new_future()
         try:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(1)
         except self.caught:
             call.cancel()
             raise
@@ -249,7 +249,7 @@ def chain(inner: asyncio.Future[Any], outer: asyncio.Future[Any], cancel_too: bo
 
 @buggy("stuck", "view")
 async def chain_that_forgets_cancellation(fixed: bool) -> None:
-    fetch, page = asyncio.create_task(asyncio.sleep(0.05), name="fetch"), new_future()
+    fetch, page = asyncio.create_task(asyncio.sleep(1), name="fetch"), new_future()
     chain(fetch, page, cancel_too=fixed)
 
     async def show() -> Any:

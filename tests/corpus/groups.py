@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
-from . import buggy, healthy, io, slow_io
+from . import Pace, buggy, healthy, io, slow_io
 
 
 @buggy("stuck", "consumer-a", "consumer-b")
@@ -157,7 +157,7 @@ async def limit_around_the_wrong_part(fixed: bool) -> None:
 
     async def shake_hands() -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.012):
+            async with asyncio.timeout(Pace.slow):
                 await io()
                 if fixed:
                     await greeted.wait()

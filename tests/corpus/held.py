@@ -70,7 +70,7 @@ async def permit_lost_to_a_cancellation(fixed: bool) -> None:
     async def charge() -> None:
         await permits.acquire()  # <- permit_lost_to_a_cancellation
         try:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(1)
         except caught:
             permits.release()
             raise

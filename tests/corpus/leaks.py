@@ -22,17 +22,21 @@ async def finish(tasks: Any) -> None:
         await asyncio.wait(tasks)
 
 
-@buggy("task-leak", verdict="suspected|proven", also=("stuck",))
-async def stop_event_waited_for_anew_each_time(fixed: bool) -> None:
-    """``asyncio.wait({work, stop.wait()})`` in a loop: each turn leaves a task behind that waits for the stop."""
+@buggy("task-leak", verdict="suspected|proven")
+async def stop_event_waited_for_anew_by_each_request(fixed: bool) -> None:
+    """``asyncio.wait({work, stop.wait()})``: each request leaves a task behind that waits for the stop."""
     stop, tasks = asyncio.Event(), set[asyncio.Task[Any]]()
-    waiting = asyncio.create_task(stop.wait())
-    tasks.add(waiting)
+
+    async def handle() -> None:
+        stopped = asyncio.create_task(stop.wait())  # <- stop_event_waited_for_anew_by_each_request
+        tasks.add(stopped)
+        await asyncio.wait({asyncio.create_task(io()), stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if fixed:
+            tasks.discard(stopped)
+            stopped.cancel()
+
     for _ in rounds(fixed):
-        if not fixed:
-            waiting = asyncio.create_task(stop.wait())  # <- stop_event_waited_for_anew_each_time
-            tasks.add(waiting)
-        await asyncio.wait({asyncio.create_task(io()), waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.create_task(handle())
     await finish(tasks)
 
 
@@ -45,25 +49,37 @@ async def session_outlives_its_connection(fixed: bool) -> None:
         while True:
             await asyncio.sleep(0.5)
 
-    for _ in rounds(fixed):
+    async def connection() -> None:
         session = asyncio.create_task(keep_alive())  # <- session_outlives_its_connection
         sessions.add(session)
         session.add_done_callback(sessions.discard)
         await io()
         if fixed:
             session.cancel()
+
+    for _ in rounds(fixed):
+        await asyncio.create_task(connection())
     await finish(sessions)
+
+
+class Link:
+    """A connection that looks after itself: each message puts off the next ping."""
+
+    def ping(self) -> None: ...  # <- timers_that_nobody_cancels
+
+    def received(self, put_off: bool) -> None:
+        timer = asyncio.get_running_loop().call_later(3600, self.ping)
+        if put_off:
+            timer.cancel()
 
 
 @buggy("task-leak", verdict="suspected|proven")
 async def timers_that_nobody_cancels(fixed: bool) -> None:
-    """Every request arms a timer for an hour and forgets it."""
-    loop = asyncio.get_running_loop()
-    for number in rounds(fixed):
-        timer = loop.call_later(3600, print, f"request {number} timed out")  # <- timers_that_nobody_cancels
+    """Every message arms a timer for the next ping, and leaves the last one armed."""
+    link = Link()
+    for _ in rounds(fixed):
+        link.received(put_off=fixed)
         await io()
-        if fixed:
-            timer.cancel()
 
 
 @buggy("task-leak", verdict="suspected|proven")
@@ -71,18 +87,22 @@ async def callbacks_on_one_future(fixed: bool) -> None:
     """Every request asks to be told of the shutdown, and never takes that back."""
     shutdown = asyncio.get_running_loop().create_future()
 
-    def told(_future: object) -> None: ...
+    async def serve() -> None:
+        await shutdown
 
-    for number in rounds(fixed):
+    async def handle() -> None:
+        def abort(_future: object) -> None: ...  # <- callbacks_on_one_future
 
-        def told_of(future: object, number: int = number) -> None:
-            assert number >= 0
-
-        shutdown.add_done_callback(told_of)  # <- callbacks_on_one_future
+        shutdown.add_done_callback(abort)
         await io()
         if fixed:
-            shutdown.remove_done_callback(told_of)
-    shutdown.cancel()
+            shutdown.remove_done_callback(abort)
+
+    server = asyncio.create_task(serve())
+    for _ in rounds(fixed):
+        await handle()
+    shutdown.set_result(None)
+    await server
 
 
 @buggy("task-leak", verdict="suspected|proven", also=("stuck",))
@@ -95,11 +115,14 @@ async def consumers_started_on_each_reconnect(fixed: bool) -> None:
         while True:
             await messages.get()
 
-    for _ in rounds(fixed):
+    async def reconnect() -> None:
         if fixed and consumers:
             consumers.pop().cancel()
         consumers.append(asyncio.create_task(consume()))  # <- consumers_started_on_each_reconnect
         await io()
+
+    for _ in rounds(fixed):
+        await asyncio.create_task(reconnect())
     await finish(consumers)
 
 

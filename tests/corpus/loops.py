@@ -62,7 +62,7 @@ async def answer_of_a_loop_that_was_stopped(fixed: bool) -> None:
     """The other loop stops and is closed before it has answered."""
 
     async def answer() -> str:
-        await asyncio.sleep(0.01 if fixed else 0.05)
+        await asyncio.sleep(0.01 if fixed else 1)
         return "answer"
 
     async def ask() -> str:

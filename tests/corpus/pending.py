@@ -7,12 +7,11 @@ from . import Case
 BRIEF = 0.3
 """Seconds for which what is expected to be missed gets its chance."""
 
-KINDS = {kind: "no detector yet" for kind in ("ignored-cancel", "task-leak")}
+KINDS = {"ignored-cancel": "no detector yet"}
 _WAKERS = "what is known of setters and putters is not used yet"
 PROGRAMS = {
     "events.only_setter_ended_but_the_registry_lives": _WAKERS,
     "futures.publisher_of_weak_subscribers_ended": "weakly referenced, so not proven, and nothing suspects it",
-    "loops.answer_of_a_loop_that_was_stopped": "the task of a closed loop is taken for the one at the bottom",
     "queues.producer_of_a_global_queue_ended": _WAKERS,
 }
 TWINS: dict[str, str] = {}

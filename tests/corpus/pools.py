@@ -7,7 +7,7 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from . import buggy, healthy, io, slow_io
+from . import Pace, buggy, healthy, io, slow_io
 
 
 class Pool:
@@ -38,9 +38,7 @@ async def transaction_inside_a_transaction(fixed: bool) -> None:
     await asyncio.gather(*(asyncio.create_task(page(), name=f"page-{n}") for n in (1, 2)))
 
 
-@buggy(
-    "pool-exhausted", "nested-1", "nested-2", verdict="suspected", settings={"slow_wait_after": 0.05},
-)  # fmt: skip
+@buggy("pool-exhausted", "nested-1", "nested-2", verdict="suspected", settings={"slow_wait_after": 0.1})
 async def nested_while_one_still_works(fixed: bool) -> None:
     """Two of three connections are held by who waits for another one; only a long query keeps it from being total."""
     pool = Pool(5 if fixed else 3)
@@ -68,7 +66,7 @@ async def executor_full_of_its_own_waiters(fixed: bool) -> None:
     loop = asyncio.get_running_loop()
 
     def render() -> None:
-        time.sleep(0.01)
+        time.sleep(Pace.slow)
         executor.submit(int).result()  # <- render_0, render_1
 
     with executor if fixed else contextlib.nullcontext():

@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
-import importlib.util
 import json
 import logging
 import os
@@ -37,7 +36,7 @@ from unstuck.agent.sinks.stderr import render
 from unstuck.agent.snapshot import Place, TaskView
 
 from .. import harness
-from . import Case, cases, find
+from . import Case, Pace, cases, find
 
 MODES = ("plain", "debug", "gc")
 MODE = os.environ.get("UNSTUCK_CORPUS_MODE", "plain")
@@ -46,6 +45,8 @@ COPIES = 10
 """Twins run that many at a time."""
 PARKED = 0.04
 """Seconds for which a program that waits for ever is watched, each time."""
+SLOW_BUG, SLOW_TWIN = 0.04, 0.012
+"""What is slow in a program with a bug, whose steps must not overtake each other on a busy machine; and in a twin."""
 FOUND, MISSED, WRONG, SILENT, SKIPPED = "found", "missed", "wrong", "silent", "skipped"
 Program = Callable[[bool], Any]
 
@@ -61,8 +62,6 @@ class Outcome:
 
 def why_not(case: Case, mode: str = MODE) -> str:
     """Why a program cannot run here, or nothing."""
-    if case.needs and importlib.util.find_spec(case.needs) is None:
-        return f"needs {case.needs}"
     if sys.version_info < case.since:
         return f"needs Python {'.'.join(map(str, case.since))}"
     return f"is another program in mode {mode}" if mode in case.not_in else ""
@@ -81,14 +80,21 @@ def run_buggy(case: Case, patience: float = PATIENCE) -> Outcome:
 def run_here(case: Case, patience: float) -> Outcome:
     """Run it in this process."""
     troubles: list[str] = []
+    Pace.slow = SLOW_BUG
     with _conditions(), harness.agent(**case.settings) as ear:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             run = _run_loop if case.is_async else _run_threads
             run(case, lambda: not complaint(case, ear), patience, ear, troubles)
-            gc.collect()
+            _sweep()
         failed = dict(api.current().pipeline.failed)
     return _outcome(case, ear, troubles + [f"{part} failed: {why}" for part, why in failed.items()])
+
+
+def _sweep() -> None:
+    """What a program leaves behind is no business of the next one's; finalizers leave garbage of their own."""
+    for _ in range(3):
+        gc.collect()
 
 
 def _outcome(case: Case, ear: harness.Ear, troubles: list[str]) -> Outcome:
@@ -168,6 +174,7 @@ def _in_own_process(case: Case, patience: float) -> Outcome:
 def run_as_only_one(case: Case, patience: float) -> None:
     """Run it in this process, which ends with it."""
     ear, troubles = harness.Ear(), list[str]()
+    Pace.slow = SLOW_BUG
     api.install(harness.settings(**case.settings), sinks=[ear])
 
     def end(_loop: Any) -> None:
@@ -244,6 +251,7 @@ def run_twin(case: Case, runs: int) -> Outcome:
     """Run the healthy twin that often; silent, or wrong with what was said."""
     if reason := why_not(case):
         return Outcome(case.name, SKIPPED, reason)
+    Pace.slow = SLOW_TWIN
     with _conditions(), harness.agent(**_patient(case)) as ear:
         for copies in _rounds(case, runs):
             _run_copies(case, copies)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import buggy, healthy, io, slow_io
+from . import Pace, buggy, healthy, io, slow_io
 
 # -- who waits blocks the loop ------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ async def thread_lock_on_both_sides(fixed: bool) -> None:
 
     def write() -> None:
         with guard:  # <- writer
-            time.sleep(0.012)
+            time.sleep(Pace.slow)
             if not fixed:
                 asyncio.run_coroutine_threadsafe(answer(), loop).result()  # <- writer
         if fixed:
@@ -77,7 +77,7 @@ async def join_of_a_thread_that_needs_the_loop(fixed: bool) -> None:
     loop = asyncio.get_running_loop()
 
     def poll() -> None:
-        time.sleep(0.004)
+        time.sleep(Pace.slow)
         asyncio.run_coroutine_threadsafe(answer(), loop).result()  # <- poller
 
     poller = threading.Thread(target=poll, name="poller", daemon=True)
