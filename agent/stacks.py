@@ -134,6 +134,14 @@ class Link:
         cells = getattr(function, "__closure__", None)
         return content(cells[self.code.co_freevars.index(name)]) if cells else None
 
+    def handled(self) -> BaseException | None:
+        """The exception that the suspended frame is handling in an ``except``, ``finally`` or ``with``; None if none.
+
+        The interpreter keeps it with the coroutine and lists it last, after the stack, on top of which is the awaited.
+        """
+        last = self.referents()[-1:]
+        return last[0] if last and isinstance(last[0], BaseException) else None
+
     def entered(self) -> list[Entered] | None:
         """The context managers whose blocks cover the suspended instruction, outermost first.
 

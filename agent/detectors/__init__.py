@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..state import State
 from . import deadlock
+from .ignored_cancel import IgnoredCancels
 from .lock_order import LockOrder
 from .lost_error import LostErrors
 from .model import Detector
@@ -20,6 +21,7 @@ from .wrong_thread import WrongThread
 def looking(wanted: frozenset[str], state: State) -> list[Detector]:
     """The detectors of the wanted kinds that tell by looking (see ``model``)."""
     makers: tuple[tuple[str, Callable[[State], Detector]], ...] = (  # one line a kind, alphabetically
+        (IgnoredCancels.kind, IgnoredCancels),
         (LockOrder.kind, LockOrder),
         (LostErrors.kind, LostErrors),
         (NeverAwaited.kind, NeverAwaited),

@@ -7,7 +7,7 @@ from . import Case
 BRIEF = 0.3
 """Seconds for which what is expected to be missed gets its chance."""
 
-KINDS = {"ignored-cancel": "no detector yet"}
+KINDS: dict[str, str] = {}
 _WAKERS = "what is known of setters and putters is not used yet"
 PROGRAMS = {
     "events.only_setter_ended_but_the_registry_lives": _WAKERS,
