@@ -4,9 +4,10 @@ Laws:
 - The hooks' note names the holder; certainty comes from the holder's own suspended frames: it must be
   inside a block that gives this very unit back by itself. Then, and only then, nobody else is meant to.
 - Blocks that do: ``async with`` over the lock, or over a condition made of it, as long as nobody has
-  overridden how those give back; an ``@asynccontextmanager`` or ``AsyncExitStack`` that is inside such a
-  block; a manager of the program's own whose ``__aexit__``, and a ``finally`` whose body, calls ``release``
-  in straight-line code on an expression that is this lock at this moment.
+  overridden how those give back; a ``finally`` whose body calls ``release`` in straight-line code on an
+  expression that is this lock at this moment; an ``@asynccontextmanager`` or ``AsyncExitStack`` that is inside
+  such a block or ``finally``; a manager of the program's own whose ``__aexit__``, or the ``release`` that this
+  calls, does as such a ``finally``.
 - A block around the acquire() that is still going on gives back what that one will take, nothing else.
 - While a task that was seen to release too early lives, nothing is sure: it may do so again (``hooks.doubt``).
 - A semaphore is accounted for only when the units noted make up exactly the units missing.
@@ -28,7 +29,7 @@ from .attributes import follow
 from .bytecode import handlers_around, released_paths
 from .hooks.doubt import is_debtor
 from .hooks.knot import FOREIGN
-from .managers import within
+from .managers import generator_of, within
 from .resources import holder_ids, is_anyio, is_owned, is_unowned, stands_for
 from .stacks import Entered, Link, chain, line_of
 from .state import DEBTORS, HOLDS, PLACES, SITE, State
@@ -161,8 +162,15 @@ def _blocks(link: Link, inner: Link | None, resource: Any) -> Iterator[int]:
     for entered in within(link):
         if gives_back(entered, resource):
             yield entered.line
+        for frame in generator_of(entered.manager):
+            yield from (entered.line for _handler in _finally_blocks(frame, resource))
     if inner is None or _is_acquiring(inner, resource):
         return
+    yield from _finally_blocks(link, resource)
+
+
+def _finally_blocks(link: Link, resource: Any) -> Iterator[int]:
+    """The line of each ``finally`` around the suspended instruction that releases ``resource``."""
     for handler in handlers_around(link.code, link.lasti):
         paths = () if handler.is_with else released_paths(link.code, handler.target)
         if any(stands_for(link.lookup(path)) is resource for path in paths):
@@ -221,9 +229,20 @@ def _is_stock(resource: Any) -> bool:
 
 
 def _releases_by_name(manager: Any, resource: Any) -> bool:
-    """A manager of the program's own: its ``__aexit__`` calls release on an attribute that is the resource."""
-    code = getattr(getattr(type(manager), "__aexit__", None), "__code__", None)
+    """A manager of the program's own: its ``__aexit__`` calls release on an attribute that is the resource.
+
+    Or its own ``release``, which does so.
+    """
+    paths = _released_by(manager, "__aexit__")
+    if () in paths:
+        paths = [*paths, *_released_by(manager, "release")]
+    return any(stands_for(follow(manager, path)) is resource for path in paths)
+
+
+def _released_by(manager: Any, method: str) -> list[tuple[str, ...]]:
+    """The attributes of ``self`` on which a method of the manager's class calls release for certain."""
+    code = getattr(getattr(type(manager), method, None), "__code__", None)
     if code is None or not code.co_argcount:
-        return False
-    own = [path for path in released_paths(code) if (path.kind, path.root) == ("fast", code.co_varnames[0])]
-    return any(stands_for(follow(manager, path.attributes)) is resource for path in own)
+        return []
+    own = ("fast", code.co_varnames[0])
+    return [path.attributes for path in released_paths(code) if (path.kind, path.root) == own]

@@ -24,6 +24,11 @@ def within(link: Link) -> Iterator[Entered]:
             yield Entered(manager, entered.line, entered.is_async)
 
 
+def generator_of(manager: Any) -> list[Link]:
+    """The suspended frames of the generator that a ``@contextmanager`` is; none for any other manager."""
+    return chain(manager.gen) if isinstance(manager, _GENERATED) else []  # type: ignore[attr-defined]
+
+
 def unfold(manager: Any) -> Iterator[Any]:
     """A manager and, recursively, the managers that it has entered itself."""
     todo, seen = [manager], set[int]()
@@ -38,7 +43,7 @@ def unfold(manager: Any) -> Iterator[Any]:
 
 def _inside(manager: Any) -> list[Any]:
     if isinstance(manager, _GENERATED):
-        return [each.manager for link in chain(manager.gen) for each in link.entered() or ()]  # type: ignore[attr-defined]
+        return [each.manager for link in generator_of(manager) for each in link.entered() or ()]
     if isinstance(manager, _STACKS):
         return [getattr(leave, "__self__", None) for _is_sync, leave in manager._exit_callbacks]  # type: ignore[union-attr]
     return []
