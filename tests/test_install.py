@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 import copy
+import functools
 import gc
 import inspect
 import json
@@ -607,6 +608,37 @@ def test_when_the_application_has_a_task_factory(early: bool) -> None:
     made.clear()
     assert stock == asyncio.run(program())
     assert calls == made
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before", "after"])
+def test_when_a_factory_makes_the_tasks_their_maker_is_who_asked(early: bool) -> None:
+    """Functions, methods and objects that are called: none of them is taken for the maker."""
+
+    class Tracer:
+        def trace(self, loop: Any, coro: Any, **more: Any) -> Any:
+            return asyncio.Task(coro, loop=loop, **more)
+
+        def __call__(self, loop: Any, coro: Any, **more: Any) -> Any:
+            return asyncio.Task(coro, loop=loop, **more)
+
+    async def program(factory: Any) -> str:
+        loop = asyncio.get_running_loop()
+        if early:
+            loop.set_task_factory(factory)
+        switch_on()
+        if not early:
+            loop.set_task_factory(factory)
+        task = asyncio.create_task(nothing())
+        code = api.current().state.record_of(task).code
+        await task
+        unstuck.uninstall()
+        return str(code.co_name)
+
+    def plain(loop: Any, coro: Any, **more: Any) -> Any:
+        return asyncio.Task(coro, loop=loop, **more)
+
+    for factory in (plain, functools.partial(plain), Tracer().trace, Tracer()):
+        assert "program" == asyncio.run(program(factory))
 
 
 def test_when_a_factory_returns_something_else() -> None:

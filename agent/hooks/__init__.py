@@ -13,7 +13,7 @@ from ..state import State
 
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
-    from . import coroutines, errors, gathers, locks, loops, orphans, semaphores, sites, wakers
+    from . import coroutines, errors, factories, gathers, locks, loops, orphans, semaphores, sites, wakers
     from .tasks import pass_on_anyio
 
     if sys.version_info >= (3, 14):
@@ -26,6 +26,7 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
     semaphores.install(patches, state, wakers.install(patches, state))
     loops.install(patches, state, on_loop)
     tasks.install(patches, state)
+    factories.install(patches, state)
     if coroutines.KIND in wanted:
         coroutines.install(patches, state)
     listeners = [each.listener(state) for each in (errors, orphans) if each.KIND in wanted]
