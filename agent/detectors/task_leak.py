@@ -7,6 +7,8 @@ Laws:
   rises, has hardly any.
 - Where the tasks that made them are still there, or none made them (a server's connections), it takes three
   times as long: sessions may last for long.
+- Where there are as many connections as tasks of one place, or callbacks on one future, these are the sessions of
+  users who come and stay: load, and no leak.
 - A bounded number of tasks is looked at in a tick; the interpreter is handed back.
 """
 
@@ -19,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..census import HAND_BACK
+from ..connections import connections
 from ..findings import SUSPECTED, Finding
 from ..makers import is_programs
 from ..piles import Callbacks, Pile, Timers
@@ -60,6 +63,7 @@ class TaskLeaks:
         self._trends: dict[tuple[int, int], Trend] = {}
         self._callbacks, self._timers = Callbacks(), Timers()
         self._began = 0.0
+        self._connections = 0
         self._cutoff = self._cutoff_before = float("-inf")
         self._found: dict[Hashable, tuple[Finding, int]] = {}
         """What is told, and for how many windows more it is, should it stop growing."""
@@ -77,8 +81,12 @@ class TaskLeaks:
     # -- one window ----------------------------------------------------------------------------------
 
     def _end_window(self, sight: Sight, window: float) -> None:
-        found = self._leaks(sight, window)
-        found += [_pile(pile, "callbacks", window) for pile in self._callbacks.end_window()]
+        before, self._connections = self._connections, connections(sight.state.loops)
+        most = max(before, self._connections)
+        found = self._leaks(sight, window, most)
+        found += [
+            _pile(pile, "callbacks", window) for pile in self._callbacks.end_window() if pile.trend.counts[-1] > most
+        ]
         found += [_pile(pile, "timers", window) for pile in self._timers.look(list(sight.state.loops))]
         self._linger(found)
         self._began, self._tallies = sight.now, {}
@@ -119,13 +127,13 @@ class TaskLeaks:
             if len(tally.sample) < _SAMPLE:
                 tally.sample.append(record)
 
-    def _leaks(self, sight: Sight, window: float) -> list[Finding]:
+    def _leaks(self, sight: Sight, window: float, most: int) -> list[Finding]:
         trends, found = {}, list[Finding | None]()
         for key, tally in list(self._tallies.items())[:_MOST_SITES]:
             trend = trends[key] = self._trends.get(key) or Trend()
             trend.add(tally.old, (trend.counts[-1] if trend.counts else 0) - tally.elder)
             over = _made_by_those_gone(tally.sample)
-            if trend.grows(WINDOWS if over else PATIENT):
+            if trend.grows(WINDOWS if over else PATIENT) and tally.old > most:
                 found.append(_leak(tally, trend, window, over, sight.now))
         self._trends = trends
         return [finding for finding in found if finding is not None]

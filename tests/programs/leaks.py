@@ -258,3 +258,33 @@ async def a_fixed_number_of_repeating_timers() -> None:
     await until(end)
     for timer in timers.values():
         timer.cancel()
+
+
+@healthy
+async def users_who_come_and_stay() -> None:
+    """A task of its own, and a callback on the shutdown task, for each connection."""
+    shutdown = asyncio.create_task(linger())
+    end = time.monotonic() + A_WHILE
+
+    async def push(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(LONG)
+        writer.write(b"news\n")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callback = lambda task: writer.close()  # noqa: E731
+        shutdown.add_done_callback(callback)
+        pushing = asyncio.create_task(push(writer))
+        await reader.read()
+        shutdown.remove_done_callback(callback)
+        pushing.cancel()
+        writer.close()
+
+    users = []
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        while time.monotonic() < end:
+            users.append(await asyncio.open_connection(*server.sockets[0].getsockname()))
+            await asyncio.sleep(5 * BEAT)
+        for _, writer in users:
+            writer.close()
+            await writer.wait_closed()
+    shutdown.cancel()
