@@ -52,7 +52,7 @@ def _hook(patches: Patches, cls: Any) -> None:
 
 def _note(factory: Any) -> None:
     function = factory.func if isinstance(factory, functools.partial) else factory
-    for each in (function, getattr(type(function), "__call__", None)):
+    for each in (function, vars(type(function)).get("__call__")):
         code = getattr(each, "__code__", None)  # a bound method hands on that of its function
         if isinstance(code, CodeType):
             _kept[id(code)] = code  # or another could come to have its id
