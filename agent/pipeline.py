@@ -200,9 +200,9 @@ class Pipeline:
                     self._dismiss(finding.subject)
 
     def _prove(self) -> None:
-        proven = [each for each in self.ledger.open_findings() if each.verdict == PROVEN]
         told = []
-        for finding, vigil in self.proving.look(self.census, [each for each in proven if each.subject in self._vigils]):
+        watched = [each for each in self.ledger.open_findings() if each.subject in self._vigils]
+        for finding, vigil in self.proving.look(self.census, watched):
             if self._wants(finding.kind):
                 self._dismiss(finding.subject)
                 self._vigils[finding.subject] = vigil

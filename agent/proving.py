@@ -14,11 +14,12 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .begun import Begun, begin
 from .census import FREE, HAND_BACK, Census
-from .confirm import Judgement, in_loop
+from .confirm import Judgement
 from .deadlines import ending
 from .detectors import deadlock, held_by_finished, stuck
-from .findings import PROVEN, Finding
+from .findings import PROVEN, SUSPECTED, Finding
 from .graph import build
 from .groups import endangered
 from .judge import irreducible
@@ -27,12 +28,10 @@ from .parking import is_parked_on_purpose
 from .proof import prove
 from .prospects import Prospects
 from .state import State, TaskRecord
-from .vigil import Vigil
+from .suspecting import suspected
 
 _ALL_TOGETHER = 2_000
 """Up to that many parked tasks are judged in one island; beyond, those due and whoever waits for tasks or locks."""
-
-Begun = tuple[Finding, Vigil]
 
 
 @dataclass(slots=True)
@@ -60,8 +59,8 @@ class Proving:
         self.prospects = Prospects(interval)
         self._told: dict[Hashable, _Told] = {}
 
-    def look(self, census: Census, proven: list[Finding]) -> Iterator[Begun]:
-        """New findings, and open ones that have grown, each with a vigil over its core. ``proven`` are open.
+    def look(self, census: Census, watched: list[Finding]) -> Iterator[Begun]:
+        """New findings, and open ones that have grown, each with a vigil over its core. ``watched`` are open.
 
         The census is emptied: its references would be one more holder of what is judged.
         """
@@ -70,17 +69,22 @@ class Proving:
         if not due:
             return
         start = time.thread_time()
-        subjects = {finding.subject: finding for finding in proven}
+        subjects = {finding.subject for finding in watched}
         self._told = {subject: told for subject, told in self._told.items() if subject in subjects}
-        known = {key for told in self._told.values() for key in told.tasks}
-        known |= {key for finding in proven for key in finding.subject[1]}  # type: ignore[index]
+        suspicions, proven = _parties(watched, SUSPECTED), _parties(watched, PROVEN)
+        proven.update(key for told in self._told.values() for key in told.tasks)
         tasks = self._together(due, census)
         census.joins, census.roots, census.queues = {}, {}, {}
         proof = prove(tasks, _moving, lambda: [tasks], _breathe)
-        closed = [task for task in proof.tasks if id(task) not in known]
+        closed = [task for task in proof.tasks if id(task) not in proven]
+        beyond = set(map(id, proof.tasks))
         del proof
         yield from self._leaves(closed)
         yield from self._knots(closed)
+        if not self.prospects.is_overdrawn:
+            told = {key for each in self._told.values() for key in each.tasks}
+            old = [task for task in self._old(due) if id(task) not in told | proven | suspicions]
+            yield from suspected(old, beyond, self.state, _breathe)
         self.prospects.looked(time.thread_time() - start)
 
     def _together(self, due: list[TaskRecord], census: Census) -> list[Any]:
@@ -92,6 +96,12 @@ class Proving:
         if not everybody and not few:
             tasks.update(list(census.joins.items())[:_ALL_TOGETHER])
         return list(tasks.values())
+
+    def _old(self, due: list[TaskRecord]) -> list[Any]:
+        """The tasks due that have waited for long."""
+        since = time.monotonic() - self.stuck_after
+        records = [record for record in due if record.moved <= since]
+        return [task for record in records if (task := record()) is not None]
 
     def _leaves(self, closed: list[Any]) -> Iterator[Begun]:
         """Waits at the bottom, group by group."""
@@ -118,14 +128,18 @@ class Proving:
         together = [*leaves(before, self.state, _breathe), *group]
         told.said = len(told.tasks) + len(group)
         finding = _detector(group).describe(together, told.said, PROVEN, self.state, time.monotonic())
-        yield from _begin(replace(finding, subject=subject), [leaf.task for leaf in together[:MOST_CORE]])
+        yield from begin(replace(finding, subject=subject), [leaf.task for leaf in together[:MOST_CORE]])
 
     def _knots(self, closed: list[Any]) -> Iterator[Begun]:
         """Circles that only the proof closes, such as of locks that were taken by hand."""
         graph = build(closed, self.state, nobody_else=True)
         judgement = Judgement(graph, set(), irreducible(graph, likely=True))
         for finding in deadlock.closed(judgement, set(map(id, closed)), self.state, time.monotonic()):
-            yield from _begin(finding, [graph.nodes[key].thing for key in finding.subject[1]])  # type: ignore[index]
+            yield from begin(finding, [graph.nodes[key].thing for key in finding.subject[1]])  # type: ignore[index]
+
+
+def _parties(findings: list[Finding], verdict: str) -> set[int]:
+    return {key for each in findings if each.verdict == verdict for key in each.subject[1]}  # type: ignore[index]
 
 
 def _detector(group: list[Leaf]) -> Any:
@@ -136,21 +150,6 @@ def _marks(group: list[Leaf]) -> set[tuple[str, Any]]:
     loop = id(group[0].task.get_loop())
     places = {(f"place {loop}", (id(leaf.place[0]), leaf.place[1])) for leaf in group}
     return places | {("thing", id(leaf.resource)) for leaf in group}
-
-
-def _begin(finding: Finding, core: list[Any]) -> Iterator[Begun]:
-    """The finding with a vigil, if its core stands where it stood, as the loop itself sees it."""
-    waits = [task._fut_waiter for task in core]
-
-    def step() -> Vigil | None:
-        for task, wait in zip(core, waits, strict=True):
-            if wait is None or task._fut_waiter is not wait or wait.done():
-                return None
-        return Vigil(core)
-
-    vigil = in_loop(core[0].get_loop(), step)
-    if vigil is not None:
-        yield finding, vigil
 
 
 def _moving(tasks: list[Any], pause: Callable[[], None]) -> list[Any]:
