@@ -45,10 +45,16 @@ def callbacks(loop: Any) -> str | None:
     """Callbacks that are ready, and timers."""
     if not isinstance(loop, asyncio.BaseEventLoop):
         return "whatever a loop that is not asyncio's own may know of"
-    handles = pending(loop)
+    handles = [each for each in pending(loop) if not _is_own_pipe(each, loop)]
     if any(hasattr(handle, "when") for handle in handles):
         return "a timer"
     return "a callback" if handles else None
+
+
+def _is_own_pipe(handle: Any, loop: Any) -> bool:
+    """Whether this empties the pipe by which the loop was woken: for the step that asks, as it may well be."""
+    callback = getattr(handle, "_callback", None)
+    return getattr(callback, "__self__", None) is loop and getattr(callback, "__name__", "") == "_read_from_self"
 
 
 def descriptors(loop: Any) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
@@ -77,3 +78,75 @@ def test_when_one_more_waits_at_the_same_place() -> None:
     assert [event.event for event in ear.events] == ["opened", "updated", "updated", "closed"]
     assert [len(event.finding.core) for event in ear.events[:3]] == [1, 2, 3]
     assert "3 tasks" in ear.events[2].finding.title
+
+
+ORDERS: list[asyncio.Queue[int]] = []
+"""What a global keeps reachable for everybody."""
+
+
+async def consume() -> None:
+    while True:
+        await ORDERS[0].get()
+
+
+async def feed(fails: bool) -> None:
+    for number in range(3):
+        await ORDERS[0].put(number)
+        await asyncio.sleep(0.005)
+    if fails:
+        raise ValueError("no more orders")
+    await asyncio.sleep(0.3)
+    await ORDERS[0].put(3)
+
+
+async def serve(fails: bool) -> None:
+    ORDERS[:] = [asyncio.Queue()]
+    consumer = asyncio.create_task(consume(), name="consumer")
+    feeder = asyncio.create_task(feed(fails), name="feeder")
+    await asyncio.wait([consumer, feeder], timeout=0.4)
+    consumer.cancel()
+    await asyncio.wait([consumer, feeder])
+
+
+def test_when_the_only_producer_of_a_global_queue_has_failed() -> None:
+    """Somebody could still put, but nobody seems to be left: suspected, with the story of the last one."""
+    with harness.agent(stuck_after=0.1, detect=frozenset({"stuck"})) as ear:
+        asyncio.run(serve(fails=True))
+    (finding,) = ear.opened()
+    assert (finding.kind, finding.verdict, finding.core[0].name) == ("stuck", "suspected", "consumer")
+    assert finding.note is not None
+    assert "its only producer feeder ended" in finding.note
+    assert "ValueError: no more orders" in finding.note
+    assert [event.event for event in ear.events] == ["opened", "closed"]
+
+
+def test_when_the_only_producer_of_a_global_queue_lives() -> None:
+    """It may take its time."""
+    with harness.agent(stuck_after=0.05, detect=frozenset({"stuck"})) as ear:
+        asyncio.run(serve(fails=False))
+    assert ear.events == []
+
+
+def test_when_nothing_can_happen_any_more() -> None:
+    """All are asleep and nobody is left to wake them, not even from outside."""
+    forgotten = asyncio.Event()
+
+    async def main() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        heard, write = [], ear.write
+
+        def end(event: Any) -> None:
+            write(event)
+            heard.append(event)
+            if len(heard) == 1:
+                loop.call_soon_threadsafe(task.cancel)
+
+        ear.write = end  # type: ignore[method-assign]
+        await forgotten.wait()
+
+    with harness.agent(stuck_after=0.1) as ear, pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    (finding,) = ear.opened()
+    assert (finding.kind, finding.verdict) == ("stuck", "suspected")
+    assert "nothing can happen in this loop any more" in (finding.note or "")
