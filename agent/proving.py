@@ -58,6 +58,8 @@ class Proving:
         self.state, self.stuck_after = state, stuck_after
         self.prospects = Prospects(interval)
         self._told: dict[Hashable, _Told] = {}
+        self._waits: dict[int, Any] = {}
+        """During a look: the future that each task, by its id, awaited when it was proven."""
 
     def look(self, census: Census, watched: list[Finding]) -> Iterator[Begun]:
         """New findings, and open ones that have grown, each with a vigil over its core. ``watched`` are open.
@@ -77,14 +79,15 @@ class Proving:
         census.joins, census.roots, census.queues = {}, {}, {}
         proof = prove(tasks, _moving, lambda: [tasks], _breathe)
         closed = [task for task in proof.tasks if id(task) not in proven]
-        beyond = set(map(id, proof.tasks))
+        self._waits = {id(task): wait for task, wait in zip(proof.tasks, proof.waits, strict=True)}
         del proof
         yield from self._leaves(closed)
         yield from self._knots(closed)
         if not self.prospects.is_overdrawn:
             told = {key for each in self._told.values() for key in each.tasks}
             old = [task for task in self._old(due) if id(task) not in told | proven | suspicions]
-            yield from suspected(old, beyond, self.state, _breathe)
+            yield from suspected(old, set(self._waits), self.state, _breathe)
+        self._waits = {}
         self.prospects.looked(time.thread_time() - start)
 
     def _together(self, due: list[TaskRecord], census: Census) -> list[Any]:
@@ -128,14 +131,15 @@ class Proving:
         together = [*leaves(before, self.state, _breathe), *group]
         told.said = len(told.tasks) + len(group)
         finding = _detector(group).describe(together, told.said, PROVEN, self.state, time.monotonic())
-        yield from begin(replace(finding, subject=subject), [leaf.task for leaf in together[:MOST_CORE]])
+        yield from begin(replace(finding, subject=subject), [leaf.task for leaf in together[:MOST_CORE]], self._waits)
 
     def _knots(self, closed: list[Any]) -> Iterator[Begun]:
         """Circles that only the proof closes, such as of locks that were taken by hand."""
         graph = build(closed, self.state, nobody_else=True)
         judgement = Judgement(graph, set(), irreducible(graph, likely=True))
         for finding in deadlock.closed(judgement, set(map(id, closed)), self.state, time.monotonic()):
-            yield from begin(finding, [graph.nodes[key].thing for key in finding.subject[1]])  # type: ignore[index]
+            core = [graph.nodes[key].thing for key in finding.subject[1]]  # type: ignore[index]
+            yield from begin(finding, core, self._waits)
 
 
 def _parties(findings: list[Finding], verdict: str) -> set[int]:

@@ -48,7 +48,7 @@ def _stuck(group: list[Leaf], reasons: dict[int, Reason], closed: set[int], stat
     if reason.help:
         finding = replace(finding, help=reason.help)
     core = [leaf.task for leaf in group[:MOST_CORE]]
-    yield from begin(finding, core, lambda task: still(reasons[id(task)], task))
+    yield from begin(finding, core, None, lambda task: still(reasons[id(task)], task))
 
 
 def _of_finished_holders(found: list[Leaf], state: State, pause: Callable[[], None]) -> Iterator[Begun]:

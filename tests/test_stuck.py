@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from typing import Any
 
 import pytest
 
-from unstuck.agent import api
+from unstuck.agent import api, proving
 
 from . import harness
 from .programs import Pair, Program
@@ -150,3 +151,28 @@ def test_when_nothing_can_happen_any_more() -> None:
     (finding,) = ear.opened()
     assert (finding.kind, finding.verdict) == ("stuck", "suspected")
     assert "nothing can happen in this loop any more" in (finding.note or "")
+
+
+def test_when_somebody_cancels_right_after_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was proven is about one wait of each task, not about a later one."""
+    prove = proving.prove
+    cancelled: list[Any] = []
+
+    def and_then_cancel(*args: Any, **kwargs: Any) -> Any:
+        proof = prove(*args, **kwargs)
+        consumers = [task for task in proof.tasks if task.get_name() == "consumer"]
+        if consumers and not cancelled:
+            cancelled.append(consumers[0].get_loop().call_soon_threadsafe(consumers[0].cancel))
+            time.sleep(0.05)
+        return proof
+
+    async def program() -> None:
+        consumer = asyncio.create_task(asyncio.Queue[int]().get(), name="consumer")
+        await asyncio.gather(consumer, return_exceptions=True)
+        await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(proving, "prove", and_then_cancel)
+    with harness.agent(stuck_after=30.0) as ear:
+        asyncio.run(program())
+    assert cancelled
+    assert ear.events == []

@@ -30,6 +30,8 @@ class Proof:
 
     tasks: tuple[Any, ...]
     island: Island
+    waits: tuple[Any, ...] = ()
+    """The future that each of the tasks awaited at that instant: what follows from a proof is about that wait."""
 
 
 def prove(
@@ -63,7 +65,9 @@ def again(proof: Proof, moves: Moves) -> Proof:
         return Proof((), island)
     spread = Spread(island, surplus)
     _let_move(island, spread, moves)
-    return Proof(tuple(island.members[number] for number in spread.closed()), island)
+    closed = spread.closed()
+    waits = tuple(island.members[island.awaited[number]] for number in closed)
+    return Proof(tuple(island.members[number] for number in closed), island, waits)
 
 
 def _closed_part(island: Island, spread: Spread) -> Island:

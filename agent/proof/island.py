@@ -42,6 +42,8 @@ class Island:
         self.waiter: dict[int, int] = {}
         """A gate that awaits this future; ``other_waiter`` leads from it to the next one."""
         self.other_waiter: dict[int, int] = {}
+        self.awaited: dict[int, int] = {}
+        """The future that a gate was found to await."""
         self.own: set[int] = set()
         """Members that belong to the agent: nobody reaches anything by them."""
         self._links: list[int] = []
@@ -106,12 +108,8 @@ class Island:
         return self._first[number] >= 0
 
     def gates(self) -> list[int]:
-        """The tasks whose frames are known."""
-        return [n for n, kind in enumerate(self.kinds) if kind == GATE and self._first[n] >= 0]
-
-    def awaited(self, gate: int) -> int | None:
-        """The future that a gate awaits."""
-        return self.number.get(id(self.members[gate]._fut_waiter))
+        """The tasks whose frames, and the future they await, are known."""
+        return [number for number in self.awaited if self._first[number] >= 0]
 
     def raw(self, number: int) -> list[int]:
         """Ids of all that an expanded member referred to when it was looked at, in the collector's order."""
@@ -142,6 +140,12 @@ class Island:
         )
         island.chained = {new_number[old] for old in self.chained if new_number[old] >= 0}
         island.own = {new_number[old] for old in self.own if new_number[old] >= 0}
+        for gate, future in self.awaited.items():
+            if new_number[gate] >= 0 and new_number[future] >= 0:
+                island._add_waiter(new_number[gate], new_number[future])
+        for number, kind in enumerate(island.kinds):
+            if kind == GATE and number not in island.awaited:
+                island._shrink(number)
         pairs = ((new_number[view], new_number[owner]) for view, owner in self.views.items())
         island.views = {view: owner for view, owner in pairs if view >= 0 and owner >= 0}
         return island
@@ -244,6 +248,7 @@ class Island:
             self._add_waiter(gate, number)
 
     def _add_waiter(self, gate: int, future: int) -> None:
+        self.awaited[gate] = future
         if future in self.waiter:
             self.other_waiter[gate] = self.waiter[future]
         self.waiter[future] = gate

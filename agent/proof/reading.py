@@ -57,7 +57,7 @@ def read(island: Island) -> list[int] | None:
     gates = island.gates()
     weakable = [number for number in counted if _may_be_weak(island, number)]
     links = [key for number in changing for key in island.raw(number)]
-    waits = [*(id(island.members[number]._fut_waiter) for number in gates), *(["PENDING"] * len(gates))]
+    waits = [*(id(island.members[island.awaited[number]]) for number in gates), *(["PENDING"] * len(gates))]
     instant = _instant(island.members, counted, changing, gates, weakable)
     if instant is None or instant[1] != links or instant[2] != waits:
         return None
@@ -121,7 +121,7 @@ def _can_change(island: Island, number: int) -> bool:
     if isinstance(thing, _UNCHANGING):
         return False
     if island.kinds[number] == GATE:
-        awaited = island.awaited(number)
+        awaited = island.awaited.get(number)
         return any(each != awaited and each not in island.chained for each in island.out(number))
     if isinstance(thing, asyncio.Future):
         return any(island.kinds[each] != GATE and not wakes_a_task(island.members[each]) for each in island.out(number))
