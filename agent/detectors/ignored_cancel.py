@@ -4,7 +4,8 @@ Laws:
 - Cancelled is a task whose cancellation was asked for and not taken back: what ``asyncio.timeout`` and groups
   cancel and ``uncancel`` themselves is none, nor one that has not been delivered yet.
 - A task that handles the CancelledError cleans up. That is its right as long as it moves, or waits for what
-  will end by itself; standing still for ``stuck_after`` is told.
+  will end by itself; standing still for ``stuck_after`` is told. What it waits for may be other tasks, such as
+  one that it shields: if these move, or will by themselves, it does not stand still.
 - A task that was seen handling no CancelledError has swallowed it. It is told ``stuck_after`` later, wherever
   it is by then. A task whose frames cannot be read to the end is taken to be cleaning up.
 - Who merely waits for another task that is being cancelled does what he should; the other one is told.
@@ -29,14 +30,14 @@ from ..stacks import chain, chain_of
 from ..state import State
 from ..views import coroutine_name, created_at, loop_name, place_of, task_id
 from ..waits import wait_of
-from ..waits.reading import callbacks, closed_over
+from ..waits.reading import callbacks, closed_over, future_wait
 from ..waits.rows import find_code
 from .model import Sight
 
 KIND = "ignored-cancel"
 _PER_LOOK, _MOST_KNOWN, _CLOSER_LOOKS = 5_000, 10_000, 100
 _SHOWN = 3
-_MOST_CONTEXTS = 20
+_MOST_CONTEXTS, _MOST_PARTIES = 20, 100
 _PASSES_CANCELLATION_ON = "let CancelledError through: catch Exception instead of BaseException, or raise it again"
 _HELP = {
     True: f"{_PASSES_CANCELLATION_ON}; where going on is meant, call asyncio.current_task().uncancel()",
@@ -53,7 +54,7 @@ class _Cancelled:
     still: float
     free: float | None = None
     """Since when it is known to handle no CancelledError any more."""
-    witness: tuple[int, int] = (0, 0)
+    witness: tuple[Any, ...] = ()
 
 
 class IgnoredCancels:
@@ -119,10 +120,11 @@ class IgnoredCancels:
             if told and _task(each) is not None:
                 self._overdue[key] = told  # between two waits
         elif each.free is None and _cleans_up(task):
-            witness = _witness(task)
+            parties = _parties(task)
+            witness = tuple(map(_witness, parties))
             if witness != each.witness:
                 each.witness, each.still = witness, now
-            if now - each.still >= after and own_deadline(task, {}) is None:
+            if now - each.still >= after and all(own_deadline(party, {}) is None for party in parties):
                 self._overdue[key] = False
         else:
             each.free = each.free or now
@@ -134,6 +136,19 @@ def _is_suspended(task: Any) -> bool:
     """Whether it waits for something; not one that is about to run, or to be told of its cancellation."""
     future = getattr(task, "_fut_waiter", None)
     return future is not None and not future.done() and not task._must_cancel and task.get_loop().is_running()
+
+
+def _parties(task: Any) -> list[Any]:
+    """The task, and the unfinished tasks that it waits for, directly or through others."""
+    found, todo, seen = [task], [wait_of(task)], {id(task)}
+    while todo and len(seen) < _MOST_PARTIES:
+        for need in todo.pop().needs[:_MOST_PARTIES]:
+            if id(need) not in seen and not need.done():
+                seen.add(id(need))
+                is_task = isinstance(need, asyncio.Task)
+                found += [need] * is_task
+                todo.append(wait_of(need) if is_task else future_wait(need))
+    return found
 
 
 def _witness(task: Any) -> tuple[int, int]:

@@ -230,6 +230,49 @@ async def cleanup_that_sleeps() -> None:
 
 
 @healthy
+async def cleanup_that_waits_for_a_task_that_sleeps() -> None:
+    async def flush() -> None:
+        await asyncio.sleep(LONG)
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.shield(flush())
+
+    await cancelled("work", work())
+
+
+@healthy
+async def cleanup_that_waits_for_tasks_that_move() -> None:
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.gather(spawn("flush", ticks()), spawn("log", ticks()))
+
+    await cancelled("work", work())
+
+
+@pair(cleanup_that_waits_for_a_task_that_sleeps, "work")
+async def cleanup_that_waits_for_a_task_that_stands_still() -> None:
+    async def flush() -> None:
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        KEPT.append(answer)
+        loop.call_later(LONG, answer.set_result, None)
+        await answer
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.shield(flush())
+
+    await cancelled("work", work())
+
+
+@healthy
 async def cleanup_in_a_manager() -> None:
     class Connection:
         async def __aenter__(self) -> None:
