@@ -23,7 +23,6 @@ from ..acts import BY_CALLBACK, CALLBACK, DONE, EXACT, FINISHER, GET, MANY, MOST
 from ..attributes import own
 from ..state import State, TaskRecord
 from .obituaries import record_of, watch
-from .tasks import fast_running_task
 
 Note = Callable[[Any, str, str], None]
 """``note(primitive, mark, kind)``, called by a hook that the program called."""
@@ -83,7 +82,7 @@ def _needs_all_takers(queue: Any, kind: str) -> bool:
 
 class _Entering:
     def __init__(self) -> None:
-        self.current = fast_running_task()
+        self.current = asyncio.current_task  # not the fast way: acts may come from any thread
         self.sites: dict[Any, int] = {}
         self.last: Any = NOBODY
         """The record of the task that was entered last: many primitives in a row are one task's."""
