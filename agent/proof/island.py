@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .kinds import DICT, FRAME, FRAME_OBJECT, FUNCTION, GATE, OTHER, PART, ROW, Kinds, is_parked
-from .owned import awaited_by, leads_nowhere, own_dict, owned_by_frame, owned_by_function
+from .owned import awaited_by, leads_nowhere, own_dict, owned_by_frame, owned_by_function, show_attributes
 
 MOST_ITEMS = 10_000
 _MOST_MEMBERS = 400_000
@@ -177,6 +177,8 @@ class Island:
         if self._first[number] >= 0:
             return
         thing, kind = self.members[number], self.kinds[number]
+        if kind == GATE:
+            show_attributes(thing)
         referents = gc.get_referents(thing)
         chained = number in self.chained
         if not chained:

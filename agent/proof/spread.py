@@ -2,18 +2,21 @@
 
 Laws:
 - Starts at the members with more references than come from within, and at those weakly referenced.
-- A gate (a suspended task) that is merely reached gives access to its attributes, not to its frames. One that
-  is woken, because the future it awaits may be completed, opens its frames.
+- A gate (a suspended task) can be reached by anybody (``asyncio.all_tasks``) and gives access to its attributes, not
+  to its frames. One that is woken, because the future it awaits may be completed, opens its frames.
 - A gate is woken when the future it awaits is open, or by its wake-up callback in the wrong hands. A task that
   is not parked, or whose frames are not known, is no gate: what it refers to counts as held from outside.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from .island import Island
-from .kinds import DICT, GATE, wakes_a_task
+from .kinds import DICT, GATE, StandIn, wakes_a_task
+
+_PLAIN = (asyncio.Task, StandIn)
 
 
 class Spread:
@@ -22,7 +25,6 @@ class Spread:
     def __init__(self, island: Island, surplus: Sequence[int]) -> None:
         self.island, self.surplus = island, surplus
         self.opened = bytearray(len(island.members))
-        self.touched = bytearray(len(island.members))
         self._todo: list[int] = []
         self._start()
 
@@ -54,11 +56,11 @@ class Spread:
     def _start(self) -> None:
         island = self.island
         for number, extra in enumerate(self.surplus):
-            if extra > 0 and number not in island.own:
-                if island.kinds[number] == GATE:
-                    self._touch(number)
-                elif number not in island.chained:
-                    self._open(number)
+            held = extra > 0 and number not in island.own
+            if held and island.kinds[number] != GATE and number not in island.chained:
+                self._open(number)
+        for gate in island.gates():
+            self._touch(gate)
         self._run()
 
     def _run(self) -> None:
@@ -73,7 +75,6 @@ class Spread:
                 if opened[each]:
                     continue
                 if kinds[each] == GATE:
-                    self._touch(each)
                     if wakes:
                         self._open(each)
                 elif inward or each not in chained:
@@ -85,12 +86,17 @@ class Spread:
                 self._open(gate)
                 gate = island.other_waiter.get(gate)
 
-    def _touch(self, number: int) -> None:
-        if self.touched[number]:
-            return
-        self.touched[number] = 1
-        for each in self.island.out(number):
-            if self.island.kinds[each] == DICT:
+    def _touch(self, gate: int) -> None:
+        """Open a task's attributes: the dict of a plain one; of others whatever is not their wait nor their frames."""
+        island = self.island
+        plain, awaited = type(island.members[gate]) in _PLAIN, island.awaited(gate)
+        for each in island.out(gate):
+            if plain:
+                if island.kinds[each] == DICT:
+                    self._open(each)
+            elif each == awaited:
+                awaited = None  # listed twice when it is an attribute besides
+            elif island.kinds[each] != GATE and each not in island.chained:
                 self._open(each)
 
     def _open(self, number: int) -> None:

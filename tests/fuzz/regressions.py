@@ -101,6 +101,41 @@ def start(spawn):
 """
 """The same with the callback of a weak reference, which somebody else has."""
 
+TAG = """\
+async def task1(F0, k):
+    await F0
+    nothing(k)
+async def task2(E0):
+    asyncio.current_task().tag = E0
+    await E0.wait()
+async def task3():
+    await asyncio.sleep(5)
+    nudge()
+def start(spawn):
+    E0 = asyncio.Event()
+    F0 = loop().create_future()
+    spawn(task1(F0, spawn(task2(E0), False)), True)
+    spawn(task3(), True)
+"""
+"""A task's attributes can be reached by whoever lists all tasks."""
+
+SLOT = """\
+class Kept(asyncio.Task):
+    __slots__ = ("tag",)
+async def task1(E0):
+    asyncio.current_task().tag = E0
+    await E0.wait()
+async def task2(k):
+    await asyncio.sleep(5)
+    k.tag.set()
+def start(spawn):
+    E0 = asyncio.Event()
+    spawn(task2(Kept(task1(E0), loop=loop())), True)
+"""
+"""A slot of a task's own class is an attribute too."""
+
+DICT = SLOT.replace('__slots__ = ("tag",)', "pass")
+
 PROGRAMS = {
     name.lower(): Program(source, pace=1, looks=2, eager=False, collects=False)
     for name, source in list(globals().items())
