@@ -89,7 +89,7 @@ class Spread:
     def _touch(self, gate: int) -> None:
         """Open a task's attributes: the dict of a plain one; of others whatever is not their wait nor their frames."""
         island = self.island
-        plain, awaited = type(island.members[gate]) in _PLAIN, island.awaited(gate)
+        plain, awaited = type(island.members[gate]) in _PLAIN, island.awaited.get(gate)
         for each in island.out(gate):
             if plain:
                 if island.kinds[each] == DICT:
