@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from unstuck.agent import pipeline
 from unstuck.agent.findings import PROVEN, Finding
 from unstuck.agent.snapshot import TaskView
 from unstuck.agent.views import task_id
@@ -17,7 +18,7 @@ from .fuzz.__main__ import report
 from .fuzz.campaign import campaign, quiet, run
 from .fuzz.regressions import PROGRAMS
 from .fuzz.render import Program
-from .fuzz.watch import Watch, watching
+from .fuzz.watch import watching
 
 COUNT = int(os.environ.get("UNSTUCK_FUZZ", "5000"))
 
@@ -56,13 +57,8 @@ class _Rash:
 
 def test_when_the_agent_claims_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fuzzer notices, and cuts the program down to a few lines."""
-    attach = Watch.attach
-
-    def attach_with_rash(self: Watch, agent: Any) -> None:
-        agent.pipeline.detectors.append(_Rash())
-        attach(self, agent)
-
-    monkeypatch.setattr(Watch, "attach", attach_with_rash)
+    looking = pipeline.looking
+    monkeypatch.setattr(pipeline, "looking", lambda *args: [*looking(*args), _Rash()])
     with pytest.raises(AssertionError, match="moved in round") as failed:
         campaign(100, 1)
     (shown,) = failed.value.__notes__
