@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from . import buggy, healthy, io, slow_io
 
-FEW, MANY = 6, 3_000
+FEW, MANY = 6, 1_000
 """Rounds of a twin, and of a program with its bug: more than it takes to be found."""
 
 
-def rounds(fixed: bool) -> range:
-    return range(FEW if fixed else MANY)
+async def rounds(fixed: bool) -> AsyncIterator[int]:
+    """One after the other, some hundred a second."""
+    for number in range(FEW if fixed else MANY):
+        yield number
+        await asyncio.sleep(0.001 if fixed else 0.006)
 
 
 async def finish(tasks: Any) -> None:
@@ -35,7 +39,7 @@ async def stop_event_waited_for_anew_by_each_request(fixed: bool) -> None:
             tasks.discard(stopped)
             stopped.cancel()
 
-    for _ in rounds(fixed):
+    async for _ in rounds(fixed):
         await asyncio.create_task(handle())
     await finish(tasks)
 
@@ -57,7 +61,7 @@ async def session_outlives_its_connection(fixed: bool) -> None:
         if fixed:
             session.cancel()
 
-    for _ in rounds(fixed):
+    async for _ in rounds(fixed):
         await asyncio.create_task(connection())
     await finish(sessions)
 
@@ -77,7 +81,7 @@ class Link:
 async def timers_that_nobody_cancels(fixed: bool) -> None:
     """Every message arms a timer for the next ping, and leaves the last one armed."""
     link = Link()
-    for _ in rounds(fixed):
+    async for _ in rounds(fixed):
         link.received(put_off=fixed)
         await io()
 
@@ -99,7 +103,7 @@ async def callbacks_on_one_future(fixed: bool) -> None:
             shutdown.remove_done_callback(abort)
 
     server = asyncio.create_task(serve())
-    for _ in rounds(fixed):
+    async for _ in rounds(fixed):
         await handle()
     shutdown.set_result(None)
     await server
@@ -121,7 +125,7 @@ async def consumers_started_on_each_reconnect(fixed: bool) -> None:
         consumers.append(asyncio.create_task(consume()))  # <- consumers_started_on_each_reconnect
         await io()
 
-    for _ in rounds(fixed):
+    async for _ in rounds(fixed):
         await asyncio.create_task(reconnect())
     await finish(consumers)
 

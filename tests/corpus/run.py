@@ -88,13 +88,16 @@ def run_here(case: Case, patience: float) -> Outcome:
             run(case, lambda: not complaint(case, ear), patience, ear, troubles)
             _sweep()
         failed = dict(api.current().pipeline.failed)
+    _sweep()  # what the agent was just looking at
     return _outcome(case, ear, troubles + [f"{part} failed: {why}" for part, why in failed.items()])
 
 
 def _sweep() -> None:
     """What a program leaves behind is no business of the next one's; finalizers leave garbage of their own."""
-    for _ in range(3):
-        gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(3):
+            gc.collect()
 
 
 def _outcome(case: Case, ear: harness.Ear, troubles: list[str]) -> Outcome:
