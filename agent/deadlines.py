@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import scopes
+from .attributes import is_a, items
 from .managers import unfold
 from .stacks import chain_of
 from .timers import Due, earlier, reach
@@ -144,7 +145,7 @@ def live_timer(manager: Any) -> Any:
     One that is due and only waits for its turn is found among the loop's handles (``timers``).
     """
     for value in gc.get_referents(manager):
-        values = list(value.values()) if isinstance(value, dict) and len(value) < 100 else [value]
+        values = items(value, 100) if is_a(value, dict) else [value]
         for each in values:
             if type(each).__name__ == "TimerHandle" and not each.cancelled() and getattr(each, "_scheduled", True):
                 return each  # by name: uvloop has a class of its own

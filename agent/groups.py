@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from .attributes import follow, instance_attributes
+from .attributes import follow, instance_attributes, is_a, items
 from .managers import within
 from .scopes import is_scope, shielded_from
 from .stacks import chain
@@ -59,6 +59,6 @@ def _own_children(task: Any) -> list[Any]:
             kept = instance_attributes(entered.manager).get("_tasks")
             if kept is None and is_scope(scope):  # anyio up to 4.1
                 kept = scope._tasks
-            if isinstance(kept, set):
-                children += [each for each in list(kept) if isinstance(each, asyncio.Task) and not each.done()]
+            if is_a(kept, set):
+                children += [each for each in items(kept, _MOST) if is_a(each, asyncio.Task) and not each.done()]
     return [child for child in children if child is not task]

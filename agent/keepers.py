@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable
 from sys import getrefcount
 from typing import Any
 
+from .attributes import is_a
 from .proof.owned import owned_by_frame
 from .stacks import chain
 from .state import TaskRecord, is_ours
@@ -90,7 +91,7 @@ def _is_heard(task: Any) -> bool:
     """Whether somebody is told of the task's end, or has it in a weak set or dictionary of his own."""
     if task is None or any(not is_ours(entry[0]) for entry in task._callbacks or ()):
         return True
-    return any(each.__callback__ is not None and not isinstance(each, TaskRecord) for each in weakref.getweakrefs(task))
+    return any(each.__callback__ is not None and not is_a(each, TaskRecord) for each in weakref.getweakrefs(task))
 
 
 class Known:
@@ -112,23 +113,23 @@ class Known:
     def _frame(self, values: list[Any], is_asyncios: bool) -> None:
         self._direct(values)
         for value in values:
-            self._manager(getattr(value, "__self__", None) if isinstance(value, types.MethodType) else value)
+            self._manager(getattr(value, "__self__", None) if is_a(value, types.MethodType) else value)
             if not is_asyncios:
                 continue
-            if isinstance(value, types.CellType):
+            if is_a(value, types.CellType):
                 self._cell(value)
             elif type(value) in _SETS:  # the futures that wait() was given
                 self._meet(*list(value)[: _MOST_FUTURES + 1])
 
     def _manager(self, value: Any) -> None:
-        if not isinstance(value, asyncio.Timeout | asyncio.TaskGroup) or not self._is_new(value):
+        if not is_a(value, (asyncio.Timeout, asyncio.TaskGroup)) or not self._is_new(value):
             return
         attributes = vars(value)
         self._direct([attributes.get("_task"), attributes.get("_parent_task")])
         self._meet(*list(attributes.get("_tasks") or ())[: _MOST_FUTURES + 1])
 
     def _future(self, future: Any) -> None:
-        if isinstance(future, _Gathering):
+        if is_a(future, _Gathering):
             self._meet(*future._children[: _MOST_FUTURES + 1])
         referents = gc.get_referents(future)
         self._direct(referents)
@@ -144,13 +145,13 @@ class Known:
 
     def _callback(self, callback: Any) -> None:
         """A done-callback that only wakes the task, or only notes that it waits."""
-        if isinstance(callback, types.BuiltinMethodType | types.MethodType):
+        if is_a(callback, (types.BuiltinMethodType, types.MethodType)):
             if self._is_new(callback):
                 self._direct([callback.__self__])
-        elif isinstance(callback, functools.partial):
+        elif is_a(callback, functools.partial):
             if _is_asyncios(callback.func) and self._is_new(callback):
                 self._direct(callback.args)
-        elif isinstance(callback, types.FunctionType) and _is_asyncios(callback) and self._is_new(callback):
+        elif is_a(callback, types.FunctionType) and _is_asyncios(callback) and self._is_new(callback):
             self._direct(callback.__defaults__ or ())
             for name, cell in zip(callback.__code__.co_freevars, callback.__closure__ or (), strict=False):
                 if name == "cur_task":
@@ -167,7 +168,7 @@ class Known:
         self.count += sum([each is self.task for each in list(values)])
 
     def _meet(self, *futures: Any) -> None:
-        self._futures += [each for each in futures if isinstance(each, asyncio.Future) and self._is_new(each)]
+        self._futures += [each for each in futures if is_a(each, asyncio.Future) and self._is_new(each)]
 
     def _is_new(self, thing: Any) -> bool:
         if id(thing) in self._seen:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from .attributes import is_a
 from .stacks import Entered, Link, chain
 
 _GENERATED: tuple[type, ...] = (contextlib._AsyncGeneratorContextManager, contextlib._GeneratorContextManager)
@@ -26,7 +27,7 @@ def within(link: Link) -> Iterator[Entered]:
 
 def generator_of(manager: Any) -> list[Link]:
     """The suspended frames of the generator that a ``@contextmanager`` is; none for any other manager."""
-    return chain(manager.gen) if isinstance(manager, _GENERATED) else []  # type: ignore[attr-defined]
+    return chain(manager.gen) if is_a(manager, _GENERATED) else []
 
 
 def unfold(manager: Any) -> Iterator[Any]:
@@ -42,8 +43,8 @@ def unfold(manager: Any) -> Iterator[Any]:
 
 
 def _inside(manager: Any) -> list[Any]:
-    if isinstance(manager, _GENERATED):
+    if is_a(manager, _GENERATED):
         return [each.manager for link in generator_of(manager) for each in link.entered() or ()]
-    if isinstance(manager, _STACKS):
-        return [getattr(leave, "__self__", None) for _is_sync, leave in manager._exit_callbacks]  # type: ignore[union-attr]
+    if is_a(manager, _STACKS):
+        return [getattr(leave, "__self__", None) for _is_sync, leave in manager._exit_callbacks]
     return []

@@ -16,6 +16,7 @@ from typing import Any
 
 _MOST_CODES = 5_000
 _POP_TOP = dis.opmap["POP_TOP"]
+_OWN = (FunctionType, type, staticmethod, classmethod)
 _CACHE = dis.opmap.get("CACHE", 0)
 
 
@@ -54,7 +55,8 @@ def drops_its_result(code: CodeType, offset: int) -> bool:
 def _codes(module: str) -> Iterator[CodeType]:
     """The code of all functions of a module, those in classes and in other functions included."""
     space = getattr(sys.modules.get(module), "__dict__", {})
-    own = [value for value in list(space.values()) if getattr(value, "__module__", None) == module]
+    known = [value for value in list(space.values()) if issubclass(type(value), _OWN)]  # no lazy proxy wakes up
+    own = [value for value in known if getattr(value, "__module__", None) == module]
     methods = [inner for value in own if isinstance(value, type) for inner in list(vars(value).values())]
     todo = deque(code for value in (*own, *methods) if (code := _code_of(value)) is not None)
     seen: set[int] = set()
@@ -67,5 +69,5 @@ def _codes(module: str) -> Iterator[CodeType]:
 
 
 def _code_of(value: Any) -> CodeType | None:
-    function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-    return function.__code__ if isinstance(function, FunctionType) else None
+    function = value.__func__ if issubclass(type(value), (staticmethod, classmethod)) else value
+    return function.__code__ if issubclass(type(function), FunctionType) else None

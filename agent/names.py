@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import source
-from .attributes import instance_attributes
+from .attributes import instance_attributes, is_a, items
 from .resources import stands_for
 from .stacks import Link
 from .state import SITE
@@ -63,7 +63,7 @@ def _search(roots: Iterable[tuple[str, str, Any]], wanted: set[int], found: dict
             found.setdefault(id(inner), _full(name, suffix))
         if id(thing) in wanted:
             found.setdefault(id(thing), _full(name, suffix))
-        if isinstance(thing, _OPAQUE):
+        if is_a(thing, _OPAQUE):
             continue
         if depth:
             todo.extend((name + step, suffix, inner, depth - 1) for step, inner in _inside(thing))
@@ -92,7 +92,7 @@ def _globals(links: list[Link], more: list[Space]) -> Iterator[tuple[str, str, A
     spaces |= {id(frame.f_globals): frame.f_globals for link in links if (frame := link.frame) is not None}
     for space in spaces.values():
         for name, thing in list(space.items()):
-            if not name.startswith("__") and (not isinstance(thing, type) or thing.__module__ == space["__name__"]):
+            if not name.startswith("__") and (not is_a(thing, type) or thing.__module__ == space["__name__"]):
                 yield name, "", thing
 
 
@@ -141,12 +141,12 @@ def _is_library(module: str) -> bool:
 
 
 def _inside(thing: Any) -> list[tuple[str, Any]]:
-    if isinstance(thing, dict):
+    if is_a(thing, dict):
         return [(f"[{_key(key)}]", value) for key, value in list(dict.items(thing))[:_MOST_ITEMS]]
-    if isinstance(thing, list | tuple | deque):
-        return [(f"[{index}]", value) for index, value in enumerate(list(thing)[:_MOST_ITEMS])]
-    if isinstance(thing, set | frozenset):
-        return [("[…]", value) for value in list(thing)[:_MOST_ITEMS]]
+    if is_a(thing, (list, tuple, deque)):
+        return [(f"[{index}]", value) for index, value in enumerate(items(thing, _MOST_ITEMS))]
+    if is_a(thing, (set, frozenset)):
+        return [("[…]", value) for value in items(thing, _MOST_ITEMS)]
     attributes = instance_attributes(thing).items()
     return [(f".{name}", value) for name, value in attributes if isinstance(name, str)][:_MOST_ITEMS]
 

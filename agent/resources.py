@@ -19,7 +19,7 @@ from .state import SITE
 
 def is_resource(thing: Any) -> bool:
     """Whether it is something that tasks hold."""
-    return isinstance(thing, asyncio.Lock | asyncio.Semaphore) or is_anyio(thing) or is_unowned(thing)
+    return issubclass(type(thing), (asyncio.Lock, asyncio.Semaphore)) or is_anyio(thing) or is_unowned(thing)
 
 
 def is_anyio(thing: Any) -> bool:
@@ -42,7 +42,7 @@ def is_owned(thing: Any) -> bool:
 
 def is_pool(thing: Any) -> bool:
     """Whether it has several units."""
-    return isinstance(thing, asyncio.Semaphore) or is_unowned(thing) or (is_anyio(thing) and not is_owned(thing))
+    return issubclass(type(thing), asyncio.Semaphore) or is_unowned(thing) or (is_anyio(thing) and not is_owned(thing))
 
 
 def holder_ids(thing: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import MethodType
 from typing import Any
 
 from .libraries import anyio
@@ -20,7 +21,7 @@ _OWN = ("_timeout", "_deliver_cancellation")
 def is_scope(thing: Any) -> bool:
     """Whether it is a cancel scope of anyio's, of which the functions below can tell."""
     library = anyio()
-    return library is not None and library.states is not None and isinstance(thing, library.scopes)
+    return library is not None and library.states is not None and issubclass(type(thing), library.scopes)
 
 
 def is_managed(task: Any) -> bool:
@@ -46,7 +47,7 @@ def shielded_from(task: Any) -> set[int]:
 
 def is_own_callback(callback: Any) -> bool:
     """Whether it is what a scope itself asks its loop to call: at its deadline, and while it is cancelling."""
-    return getattr(callback, "__name__", "") in _OWN and is_scope(getattr(callback, "__self__", None))
+    return issubclass(type(callback), MethodType) and callback.__name__ in _OWN and is_scope(callback.__self__)
 
 
 def cancelled_by(scope: Any) -> list[Any]:

@@ -37,7 +37,7 @@ from types import (
 )
 from typing import Any
 
-from .attributes import content, follow
+from .attributes import content, follow, is_a
 from .bytecode import Path, deletes_locals, exit_beyond_handlers, handlers_around
 
 MAX_DEPTH = 1000
@@ -94,7 +94,7 @@ class Link:
 
     def find(self, kind: type | tuple[type, ...]) -> Any:
         """The first local (so: the first argument, such as self) of that kind, or None."""
-        return next((value for value in self.referents() if isinstance(value, kind)), None)
+        return next((value for value in self.referents() if is_a(value, kind)), None)
 
     def variables(self) -> dict[str, Any]:
         """Local variables by name: all of them since 3.13, the arguments alone before (see the laws)."""
@@ -191,7 +191,7 @@ def _walk(coroutine: Any) -> tuple[list[Link], Any]:
     links: list[Link] = []
     current = coroutine
     while current is not None and len(links) < MAX_DEPTH:
-        if not isinstance(current, _SUSPENDABLE):
+        if not is_a(current, _SUSPENDABLE):
             inner = _unwrap(current)
             if inner is None:
                 break
@@ -219,7 +219,7 @@ def _unwrap(awaitable: Any) -> Any:
     if name not in ("coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable"):
         return None
     for value in gc.get_referents(awaitable):
-        if isinstance(value, _SUSPENDABLE) or type(value).__name__.startswith("async_generator_a"):
+        if is_a(value, _SUSPENDABLE) or type(value).__name__.startswith("async_generator_a"):
             return value
     return None
 
@@ -228,10 +228,10 @@ def _exits_on_stack(values: list[Any]) -> Iterator[tuple[Any, bool]]:
     """(manager, is async) for each exit among the values, in order."""
     following: Any = None
     for value, following in zip(values, [*values[1:], None], strict=True):
-        if isinstance(value, MethodType | BuiltinMethodType):
+        if is_a(value, (MethodType, BuiltinMethodType)):
             if value.__name__ in _EXITS:
                 yield value.__self__, value.__name__ == "__aexit__"
-        elif isinstance(value, _UNBOUND):
+        elif is_a(value, _UNBOUND):
             name = getattr(value, "__name__", "")
             if name in _EXITS and _defines(following, value):
                 yield following, name == "__aexit__"
@@ -247,7 +247,7 @@ def _defines(manager: Any, exit_function: Any) -> bool:
 
 
 def _made_of(function: Any, code: CodeType) -> bool:
-    return isinstance(function, FunctionType) and function.__code__ is code
+    return is_a(function, FunctionType) and function.__code__ is code
 
 
 @lru_cache(maxsize=2048)

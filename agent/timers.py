@@ -19,17 +19,18 @@ import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import FunctionType
+from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
-from .attributes import instance_attributes
+from .attributes import instance_attributes, is_a, items
 from .resources import is_anyio
 from .scopes import cancelled_by, is_own_callback, is_scope
 
 _SLEEP = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 _WAKEABLE = (asyncio.Future, asyncio.Lock, asyncio.Semaphore)
 _MOST_ITEMS = 1_000
-_OPAQUE = (str, bytes, int, float, type, asyncio.AbstractEventLoop)
+_OPAQUE = (str, bytes, int, float, type, ModuleType, asyncio.AbstractEventLoop)
+_BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _reached(timer: Any) -> Iterator[tuple[int, bool]]:
             continue
         sure = hasattr(type(thing), "__exit__") or hasattr(type(thing), "__aexit__")
         for value in _own(thing):
-            for each in [value] if _is_wakeable(value) or is_scope(value) else _items(value):
+            for each in [value] if _is_wakeable(value) or is_scope(value) else items(value, _MOST_ITEMS):
                 if _is_wakeable(each):
                     yield id(each), sure
                 elif is_scope(each):
@@ -88,7 +89,7 @@ def _reached(timer: Any) -> Iterator[tuple[int, bool]]:
 
 
 def _is_wakeable(thing: Any) -> bool:
-    return isinstance(thing, _WAKEABLE) or is_anyio(thing)
+    return is_a(thing, _WAKEABLE) or is_anyio(thing)
 
 
 def _with_nested(things: Iterable[Any]) -> Iterator[Any]:
@@ -101,7 +102,7 @@ def _with_nested(things: Iterable[Any]) -> Iterator[Any]:
         seen.add(id(thing))
         yield thing
         if not _is_wakeable(thing) and not is_scope(thing):
-            values = [item for value in _own(thing) for item in (value, *_items(value))]
+            values = [item for value in _own(thing) for item in (value, *items(value, _MOST_ITEMS))]
             todo += [each for each in values if type(each) is type(thing)]
 
 
@@ -113,18 +114,18 @@ def _agents(timer: Any) -> Iterator[Any]:
         if not todo:
             return
         thing = todo.pop()
-        if isinstance(thing, functools.partial):
+        if is_a(thing, functools.partial):
             todo += [thing.func, *thing.args, *thing.keywords.values()]
-        elif isinstance(thing, FunctionType):
+        elif is_a(thing, FunctionType):
             todo += [cell.cell_contents for cell in thing.__closure__ or () if _is_filled(cell)]
             todo += thing.__defaults__ or ()
-        elif isinstance(thing, tuple):
-            todo += thing[:100]
+        elif is_a(thing, tuple):
+            todo += items(thing, 100)
         elif is_own_callback(thing):
             continue
-        elif getattr(thing, "__self__", None) is not None and callable(thing):
+        elif is_a(thing, _BOUND):
             todo.append(thing.__self__)
-        elif not isinstance(thing, _OPAQUE):
+        elif not is_a(thing, _OPAQUE):
             yield thing
 
 
@@ -136,10 +137,4 @@ def _is_filled(cell: Any) -> bool:
 
 
 def _own(thing: Any) -> list[Any]:
-    return [*instance_attributes(thing).values(), *_items(thing)]
-
-
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())[:_MOST_ITEMS]
-    return list(value)[:_MOST_ITEMS] if isinstance(value, list | set | frozenset | tuple) else []
+    return [*instance_attributes(thing).values(), *items(thing, _MOST_ITEMS)]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import BuiltinMethodType, MethodType
 from typing import Any
 
-from ..attributes import instance_attributes
+from ..attributes import instance_attributes, is_a
 from ..findings import SUSPECTED, Finding
 from ..graph import Graph, Node
 from ..snapshot import Place, TaskView
@@ -175,7 +175,7 @@ def _refers(party: Party, thing: Any, world: World) -> bool:
 
 
 def _is_bound_to(value: Any, thing: Any) -> bool:
-    return isinstance(value, MethodType | BuiltinMethodType) and value.__self__ is thing
+    return is_a(value, (MethodType, BuiltinMethodType)) and value.__self__ is thing
 
 
 def _has(owner: Any, thing: Any) -> bool:

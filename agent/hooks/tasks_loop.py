@@ -25,7 +25,7 @@ from .tasks import PASSING, adopt, creating_frame, fast_running_task
 
 def install(patches: Patches, state: State) -> None:
     """Hook create_task of the standard loops, and of uvloop's when it is there; adopt living tasks."""
-    for task in [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]:
+    for task in [each for each in gc.get_objects() if issubclass(type(each), asyncio.Task)]:
         adopt(state, task)
     base = asyncio.BaseEventLoop
     patches.replace(base, "create_task", _creator(base.create_task, state.records))

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..attributes import is_a
 from .kinds import DICT, FRAME, FRAME_OBJECT, FUNCTION, GATE, OTHER, PART, ROW, Kinds, is_parked
 from .owned import awaited_by, leads_nowhere, own_dict, owned_by_frame, owned_by_function, show_attributes
 
@@ -80,7 +81,7 @@ class Island:
     def may_expand(self, number: int, most: int = MOST_ITEMS) -> bool:
         """Whether a member is yet to be expanded and of no more than ``most`` items."""
         thing = self.members[number]
-        return self._first[number] < 0 and not (isinstance(thing, _CONTAINERS) and len(thing) > most)
+        return self._first[number] < 0 and not (is_a(thing, _CONTAINERS) and len(thing) > most)
 
     @property
     def is_full(self) -> bool:

@@ -17,6 +17,8 @@ import weakref
 from collections import deque
 from typing import Any
 
+from ..attributes import is_a
+
 IGNORE, OTHER, DICT, FRAME_OBJECT, PART, ROW, FUNCTION, FRAME, GATE = range(9)
 _NOTHING = (
     str, bytes, bytearray, int, float, complex, type(None), type(Ellipsis), range, memoryview, type, types.ModuleType,
@@ -66,13 +68,13 @@ class Kinds(dict[type, int]):
 
 def is_parked(task: Any) -> bool:
     """Whether a task is suspended on a future that is not done."""
-    future = getattr(task, "_fut_waiter", None)
-    return isinstance(future, asyncio.Future) and not future.done() and not task.done()
+    future: Any = getattr(task, "_fut_waiter", None)
+    return is_a(future, asyncio.Future) and not future.done() and not task.done()
 
 
 def wakes_a_task(thing: Any) -> bool:
     """Whether calling this resumes the task it refers to."""
-    if isinstance(thing, types.BuiltinMethodType | types.MethodType):
+    if is_a(thing, (types.BuiltinMethodType, types.MethodType)):
         return thing.__name__ in _WAKING
     return type(thing).__name__ == "TaskStepMethWrapper"
 

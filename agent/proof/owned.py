@@ -18,17 +18,19 @@ import sys
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, GetSetDescriptorType
 from typing import Any
 
+from ..attributes import is_a
+
 _BORROWS = sys.version_info >= (3, 14)
 _MANAGED_DICT = 1 << 4  # Py_TPFLAGS_MANAGED_DICT, since 3.11
 
 
 def awaited_by(frame_owner: Any) -> Any:
     """What a suspended coroutine, generator, async generator or a wrapper of one delegates to; None at a ``yield``."""
-    if isinstance(frame_owner, CoroutineType):
+    if is_a(frame_owner, CoroutineType):
         return frame_owner.cr_await
-    if isinstance(frame_owner, GeneratorType):
+    if is_a(frame_owner, GeneratorType):
         return frame_owner.gi_yieldfrom
-    if isinstance(frame_owner, AsyncGeneratorType):
+    if is_a(frame_owner, AsyncGeneratorType):
         return frame_owner.ag_await
     return next((each for each in gc.get_referents(frame_owner) if _has_frame(each)), None)
 
@@ -65,9 +67,9 @@ def own_dict(thing: Any) -> Any:
     for base in cls.__mro__:
         found = vars(base).get("__dict__")
         if found is not None:
-            return object.__getattribute__(thing, "__dict__") if isinstance(found, GetSetDescriptorType) else None
+            return object.__getattribute__(thing, "__dict__") if is_a(found, GetSetDescriptorType) else None
     return None
 
 
 def _has_frame(thing: Any) -> bool:
-    return isinstance(thing, CoroutineType | GeneratorType | AsyncGeneratorType)
+    return is_a(thing, (CoroutineType, GeneratorType, AsyncGeneratorType))

@@ -23,6 +23,7 @@ from operator import attrgetter, call
 from sys import getrefcount
 from typing import Any
 
+from ..attributes import is_a
 from ..state import OwnReference
 from .island import Island
 from .kinds import GATE, wakes_a_task
@@ -118,12 +119,12 @@ def _can_change(island: Island, number: int) -> bool:
     not matter), nor those of a future to wake-ups: whether it is pending is read.
     """
     thing = island.members[number]
-    if isinstance(thing, _UNCHANGING):
+    if is_a(thing, _UNCHANGING):
         return False
     if island.kinds[number] == GATE:
         awaited = island.awaited.get(number)
         return any(each != awaited and each not in island.chained for each in island.out(number))
-    if isinstance(thing, asyncio.Future):
+    if is_a(thing, asyncio.Future):
         return any(island.kinds[each] != GATE and not wakes_a_task(island.members[each]) for each in island.out(number))
     return True
 
@@ -131,11 +132,11 @@ def _can_change(island: Island, number: int) -> bool:
 def _may_be_weak(island: Island, number: int) -> bool:
     """Tasks are left aside: asyncio and the agent themselves keep weak references to each."""
     thing = island.members[number]
-    return island.kinds[number] != GATE and type(thing).__weakrefoffset__ != 0 and not isinstance(thing, asyncio.Task)
+    return island.kinds[number] != GATE and type(thing).__weakrefoffset__ != 0 and not is_a(thing, asyncio.Task)
 
 
 def _foreign(thing: Any, count: int) -> int:
     """How many of an object's weak references give somebody access: not the agent's own, nor the loop's to async
     generators, which it closes at its end."""
     ours = sum(type(each) is OwnReference for each in weakref.getweakrefs(thing))
-    return max(0, count - ours - isinstance(thing, types.AsyncGeneratorType))
+    return max(0, count - ours - is_a(thing, types.AsyncGeneratorType))

@@ -4,8 +4,7 @@ Laws:
 - Reachable is what any code of the program could get at: from the program's globals through containers,
   attributes, weak references, callables and kept tracebacks; not through a task into its frames, for who has
   a task can cancel it and no more, and not through a future into its waiters.
-- What is reached is set, filled, emptied, notified. Locks are left alone: a release by other code is what
-  ``proven`` leaves aside.
+- What is reached is set, filled, emptied, notified, and in the end released.
 """
 
 from __future__ import annotations
@@ -37,6 +36,15 @@ def poke(roots: Any) -> int:
     return len(things)
 
 
+def release(roots: Any, give: Callable[[Any], None]) -> None:
+    """Release what can be reached and is held."""
+    for thing in reachable(roots):
+        if isinstance(thing, asyncio.Lock | asyncio.Semaphore):
+            give(thing)
+        elif isinstance(thing, asyncio.Condition):
+            give(thing._lock)  # type: ignore[attr-defined]
+
+
 def act_on(thing: Any) -> None:
     if type(thing) is asyncio.Future:
         kit.finish(thing)
@@ -63,6 +71,8 @@ def reachable(roots: Any) -> Iterator[Any]:
         thing = todo.pop()
         if type(thing) in weakref.ProxyTypes:
             thing = behind(thing)
+        elif type(thing) is kit.Touchy:
+            thing = object.__getattribute__(thing, "thing")
         if id(thing) in seen or isinstance(thing, types.ModuleType | str | int | float | None | kit.Void):
             continue
         seen[id(thing)] = thing
@@ -81,6 +91,8 @@ def behind(proxy: Any) -> Any:
 
 def is_own(thing: Any) -> bool:
     kinds = (asyncio.Future, asyncio.Event, asyncio.Queue, kit.Channel, types.GeneratorType)
+    if isinstance(thing, asyncio.Lock | asyncio.Semaphore | asyncio.Condition):
+        return True
     return isinstance(thing, (*kinds, types.FunctionType, types.MethodType, functools.partial))
 
 
@@ -90,6 +102,10 @@ def leads_to(thing: Any) -> list[Any]:
         if isinstance(thing, kinds):
             return list(read(thing))
     return list(gc.get_referents(thing)) if type(thing).__module__ in _IN_C else []
+
+
+def is_void(method: Any) -> bool:
+    return weakref.ref.__call__(method) is kit.VOID
 
 
 def in_closure(function: Any) -> list[Any]:
@@ -104,7 +120,7 @@ def in_frame(frame: Any) -> list[Any]:
 _WAYS: tuple[tuple[Any, Callable[[Any], Iterable[Any]]], ...] = (
     ((dict, weakref.WeakValueDictionary), lambda thing: thing.values()),
     ((list, tuple, set, frozenset, collections.deque), lambda thing: thing),
-    (weakref.ref, lambda thing: [thing()]),
+    (weakref.ref, lambda thing: [] if type(thing) is weakref.WeakMethod and is_void(thing) else [thing()]),
     (types.FunctionType, in_closure),
     (types.MethodType, lambda thing: [thing.__self__]),
     (functools.partial, lambda thing: [thing.func, *thing.args]),

@@ -7,6 +7,7 @@ import collections
 import contextlib
 import contextvars
 import queue
+import sys
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -21,6 +22,7 @@ class Boom(Exception):
 class Void:
     """What a weak reference gives when its object is gone: everything is done with it, nothing happens."""
 
+    __slots__ = ("__weakref__",)
     f = task = next = keep = None
 
     def __getattr__(self, _name: str) -> Void:
@@ -113,6 +115,21 @@ class Slotted:
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
+
+
+class Touchy:
+    """Must be left alone, like a lazy proxy out of its context: whatever is asked of it fails."""
+
+    def __init__(self, thing: Any) -> None:
+        object.__setattr__(self, "thing", thing)
+
+    def _fail(self, *_args: object) -> Any:
+        caller = sys._getframe(1)
+        raise RuntimeError(f"touched by {caller.f_code.co_qualname}:{caller.f_lineno}")
+
+    __class__ = property(_fail)  # type: ignore[assignment]
+    __getattr__ = __setattr__ = __delattr__ = __eq__ = __hash__ = __bool__ = __len__ = __iter__ = _fail  # type: ignore[assignment]
+    __repr__ = __str__ = __call__ = __getitem__ = __contains__ = __lt__ = __index__ = _fail
 
 
 class Channel:
@@ -230,6 +247,21 @@ def old_style(event: Any) -> Any:
 
 def nothing(*_things: Any) -> None:
     """Is given something, and drops it."""
+
+
+def nudge() -> None:
+    """Act on what any task says about itself."""
+    for task in asyncio.all_tasks():
+        act_on_tag(getattr(task, "tag", None))
+
+
+def act_on_tag(tag: Any) -> None:
+    if isinstance(tag, asyncio.Event):
+        tag.set()
+    elif isinstance(tag, Box):
+        tag.finish()
+    else:
+        finish(tag)
 
 
 def simple_queue(thing: Any) -> Any:

@@ -136,6 +136,27 @@ def start(spawn):
 
 DICT = SLOT.replace('__slots__ = ("tag",)', "pass")
 
+UNTOUCHABLE = """\
+async def task1(E0):
+    x = Touchy(E0)
+    REG.append(Touchy(E0))
+    loop().call_later(5, nothing, Touchy(E0))
+    async with asyncio.timeout(20):
+        await E0.wait()
+async def task2(L0, E0):
+    REG.append(weakref.proxy(Box()))
+    x = Touchy(E0)
+    async with L0:
+        async with L0:
+            pass
+def start(spawn):
+    E0 = asyncio.Event()
+    L0 = asyncio.Lock()
+    spawn(task1(E0), True)
+    spawn(task2(L0, E0), True)
+"""
+"""isinstance() asks a lazy proxy, or a dead weak one, what it stands for: that runs code, and fails."""
+
 PROGRAMS = {
     name.lower(): Program(source, pace=1, looks=2, eager=False, collects=False)
     for name, source in list(globals().items())

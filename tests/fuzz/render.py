@@ -58,7 +58,7 @@ STYLES = weighted(((3, "args"), (3, "closure"), (2, "self")))
 MORE, INDEX = st.sampled_from([False, True, True]), st.sampled_from([0, 0, 1])
 DELAYS, TASKS = st.sampled_from(SECONDS), st.integers(0, MOST_TASKS - 1)
 LETTERS = {letter: st.sampled_from(kinds) for letter, kinds in CHOICES.items()}
-PACES, COUNTS, KEPT = st.sampled_from((1, 3, 1000)), st.integers(0, 6), st.sampled_from([True, True, True, False])
+PACES, COUNTS, KEPT = st.sampled_from((1, 3, 1000)), st.integers(0, 6), st.sampled_from([True, True, False])
 COIN, RARELY = st.booleans(), weighted(((4, False), (1, True)))
 
 

@@ -141,6 +141,8 @@ class Run:
             self.watch.look()
             self._count()
             self.notes["reached"] += adversary.poke(self._globals())
+        elif self.phase == 3:
+            adversary.release(self._globals(), self.give)
         else:
             return False
         return True

@@ -116,6 +116,9 @@ LEAVES: Table = (
     (1, ("{B}.keep = itertools.chain([{X}])",)),
     (1, ("{B}.keep = simple_queue({X})",)),
     (1, ("{B}.keep = Slotted({X})",)),
+    (1, ("{B}.keep = Touchy({X})",)),
+    (1, ("x{n} = Touchy({X})",)),
+    (1, ("REG.append(Touchy({X}))",)),
     (1, ("{B}.keep = type('Kept', (), {'it': {X}})",)),
     (1, ("{B}.keep = CV.set({a})",)),
     (1, ("fail({F}, {X})",)),
@@ -225,6 +228,7 @@ ACTS: Table = (
     (1, ("functools.partial(WEAK.__setitem__, 'f', {F})",)),
     (1, ("lambda: finish(WEAK.get('f'))",)),
     (1, ("lambda: REG.clear()",)),
+    (1, ("nudge",)),
     (1, ("gc.collect",)),
 )
 

@@ -74,6 +74,10 @@ class Claim:
 FILE = "fuzzed_program.py"
 
 
+HELD = {"deadlock"}
+"""Kinds that trust whoever holds something to give it back, and nobody else to do so."""
+
+
 class Watch:
     """Listens to the agent during one program."""
 
@@ -156,7 +160,7 @@ class Watch:
             return True
         findings = [claim.finding, *(each.finding for each in self.claims)]
         parties = {task.id for finding in findings for task in finding.tasks}
-        held = {resource.id for finding in findings for resource in finding.resources}
+        held = {each.id for finding in findings if finding.kind in HELD for each in finding.resources}
         return bool(parties & self.log.killed_since(claim.when) or held & self.log.given_since(claim.when))
 
 
