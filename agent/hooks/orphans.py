@@ -58,7 +58,7 @@ def listener(state: State) -> Listener:
     """Notes the tasks that were destroyed while they were pending."""
 
     def listen(loop: Any, context: dict[str, Any]) -> None:
-        if context["message"] == "Task was destroyed but it is pending!" and loop.is_running():
+        if context["message"] == "Task was destroyed but it is pending!" and _goes_on(loop):
             state.facts[KIND].append(_collected(context["task"], loop))
 
     return listen
@@ -77,3 +77,8 @@ def _collected(task: Any, loop: Any) -> Collected:
         made_at=(made[-1].filename, made[-1].lineno, made[-1].name) if made else None,
         loop=f"{type(loop).__name__}-{id(loop):x}",
     )
+
+
+def _goes_on(loop: Any) -> bool:
+    """Whether the loop runs and is to go on: its main coroutine's return stops it one turn later."""
+    return loop.is_running() and not getattr(loop, "_stopping", False)
