@@ -296,3 +296,27 @@ def test_how_it_is_printed() -> None:
     assert "await asyncio.sleep(seconds)" in text
     assert "makes  the task" in text
     assert "tasks.add(task); task.add_done_callback(tasks.discard)" in text
+
+
+def test_when_tasks_are_collected_after_main_has_returned() -> None:
+    """What a variable of main kept until then has been ended by the program."""
+
+    class Pool:
+        def __init__(self) -> None:
+            self.idle: list[asyncio.Future[None]] = []
+            self.workers = [asyncio.create_task(self.work()) for _ in range(3)]
+
+        async def work(self) -> None:
+            self.idle.append(asyncio.get_running_loop().create_future())
+            await self.idle[-1]
+
+    async def main() -> None:
+        pool, task = Pool(), asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: gc.collect())  # just then the collector comes by
+        await asyncio.sleep(3 * harness.TICK)
+        assert pool.workers
+
+    with harness.agent(detect=ONLY) as ear:
+        asyncio.run(main())
+    assert ear.events == []
