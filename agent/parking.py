@@ -17,6 +17,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
+from .attributes import own
 from .bytecode import handlers_around
 from .libraries import anyio
 from .stacks import Link, chain
@@ -54,7 +55,7 @@ def _keeps_open(link: Link) -> bool:
 
 def _is_main(task: Any) -> bool:
     done = find_code("asyncio.base_events:_run_until_complete_cb")
-    return any(getattr(each, "__code__", None) is done for each in callbacks(task))
+    return any(own(each, "__code__") is done for each in callbacks(task))
 
 
 @lru_cache(maxsize=512)

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .attributes import is_a, own
 from .census import HAND_BACK
 from .state import OwnReference
 from .trend import LEAST, PATIENT, WINDOWS, Trend
@@ -141,10 +142,10 @@ def _entries(future: Any) -> list[Any] | None:
 
 def _code_of(callback: Any) -> types.CodeType | None:
     """The code of a callback of the program's; None for a wake-up and for asyncio's own."""
-    while isinstance(callback, functools.partial):
+    while is_a(callback, functools.partial):
         callback = callback.func
-    function = callback.__func__ if isinstance(callback, types.MethodType) else callback
-    if not isinstance(function, types.FunctionType):
+    function = callback.__func__ if is_a(callback, types.MethodType) else callback
+    if not is_a(function, types.FunctionType):
         return None
     module = str(function.__module__).partition(".")[0]
     return None if module in _OTHERS else function.__code__
@@ -155,13 +156,13 @@ def _call_of(handle: Any) -> tuple[Any, ...] | None:
     callback, args = handle._callback, handle._args or ()
     if handle._cancelled or callback is None:
         return None
-    while isinstance(callback, functools.partial):
+    while is_a(callback, functools.partial):
         wrapped: Any = callback
         callback, args = wrapped.func, (*wrapped.args, *args)
-    owner = getattr(callback, "__self__", None)
-    function = getattr(callback, "__func__", callback)
-    if str(getattr(function, "__module__", "") or "").partition(".")[0] in _OTHERS:
+    owner = own(callback, "__self__")
+    function = own(callback, "__func__", callback)
+    if str(own(function, "__module__", "") or "").partition(".")[0] in _OTHERS:
         return None
-    code = getattr(function, "__code__", None)
-    name = getattr(function, "__qualname__", type(function).__name__)
+    code = own(function, "__code__")
+    name = own(function, "__qualname__", type(function).__name__)
     return name, code, (code and id(code)) or name, id(owner), tuple(map(id, args))

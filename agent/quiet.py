@@ -21,6 +21,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from .attributes import is_a, own
 from .timers import pending
 
 _IDLE_WORKER = concurrent.futures.thread._worker.__code__
@@ -94,8 +95,8 @@ def threads(loop: Any) -> str | None:
 
 def is_runners(handler: Any) -> bool:
     """Whether this is the handler by which ``asyncio.run`` cancels its task on SIGINT."""
-    function = handler.func if isinstance(handler, functools.partial) else handler
-    return getattr(function, "__func__", None) is asyncio.Runner._on_sigint  # type: ignore[attr-defined]
+    function = handler.func if is_a(handler, functools.partial) else handler
+    return own(function, "__func__") is asyncio.Runner._on_sigint  # type: ignore[attr-defined]
 
 
 def _is_selecting(frame: FrameType) -> bool:

@@ -52,7 +52,7 @@ def pending(loop: Any) -> list[Any]:
     """A loop's handles that are yet to run, timers and ready ones (a timer that is due has become ready)."""
     queues = [getattr(loop, name, None) for name in ("_scheduled", "_ready")]
     if queues[0] is None:  # uvloop keeps its queues where only the collector looks
-        queues = [each for each in gc.get_referents(loop) if isinstance(each, set | deque)]
+        queues = [each for each in gc.get_referents(loop) if is_a(each, (set, deque))]
     handles = [each for queue in queues for each in list(queue or ())]
     return [each for each in handles if hasattr(each, "cancelled") and not each.cancelled()]
 

@@ -30,6 +30,7 @@ from .acts import (
     Act,
     End,
 )
+from .attributes import own
 from .snapshot import Place
 from .stacks import line_of
 from .state import SITE, TaskRecord
@@ -145,7 +146,7 @@ def wakers_of(primitive: Any, *kinds: str) -> Wakers:
 
 def _is_main(task: Any) -> bool:
     done = find_code("asyncio.base_events:_run_until_complete_cb")
-    return any(getattr(each, "__code__", None) is done for each in callbacks(task))
+    return any(own(each, "__code__") is done for each in callbacks(task))
 
 
 def _is_library(code: CodeType | None) -> bool:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from ..attributes import own
 from ..crowd import behind
 from ..deadlines import own_deadline
 from ..findings import SUSPECTED, Finding
@@ -233,7 +234,7 @@ def _ends_the_run(task: Any) -> bool:
         if code is last:
             return True
         outer = closed_over(callback, "outer") if code is gather else None
-        if outer is not None and any(getattr(each, "__code__", None) is last for each in callbacks(outer)):
+        if outer is not None and any(own(each, "__code__") is last for each in callbacks(outer)):
             return True
     return False
 

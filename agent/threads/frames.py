@@ -158,7 +158,7 @@ def _of_handle(handle: Any, code: CodeType) -> tuple[Any, Any]:
     task = getattr(callback, "__self__", None)
     if not isinstance(task, asyncio.Task):
         return callback, getattr(handle, "_args", ())
-    functions = [each for each in gc.get_referents(task.get_coro()) if isinstance(each, FunctionType)]
+    functions = [each for each in gc.get_referents(task.get_coro()) if type(each) is FunctionType]
     return next((each for each in functions if each.__code__ is code), None), ()
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..attributes import own
 from ..libraries import ANYIO, Anyio
 from ..stacks import Link
 from . import stdlib
@@ -114,7 +115,7 @@ def _start(library: Anyio) -> Reader:
     def read(link: Link, _links: list[Link], future: Any) -> Wait:
         code = find_code(f"{_BACKEND}:TaskGroup._spawn.task_done")
         for child in children(link.find(library.groups))[:_MOST_CHILDREN]:
-            noted = [each for each in callbacks(child) if getattr(each, "__code__", None) is code]
+            noted = [each for each in callbacks(child) if own(each, "__code__") is code]
             if any(closed_over(each, "task_status_future") is future for each in noted):
                 return Wait("", Mode.ALL, child, (child,), certain=False)
         return Wait("", Mode.FREE, future)

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..attributes import is_a, own
 from ..libraries import ANYIO, anyio
 from ..state import State
 from .reading import callbacks, closed_over
@@ -63,7 +64,7 @@ def is_let_go(future: Any) -> bool:
 
     The way from the future to that task ends at a waiter which is done and has forgotten whom it wakes.
     """
-    waiters = [_behind(callback, False) for callback in callbacks(future) if isinstance(callback, functools.partial)]
+    waiters = [_behind(callback, False) for callback in callbacks(future) if is_a(callback, functools.partial)]
     return any(waiter is not None and waiter.done() for waiter in waiters)
 
 
@@ -78,7 +79,7 @@ def parent_of(task: Any, state: State) -> Any:
 
 def _beside(callback: Any) -> Any:
     """The future of a ``wait`` or ``shield`` over the future with this callback, or None."""
-    code = getattr(callback, "__code__", None)
+    code = own(callback, "__code__")
     if code is not None and code is find_code("asyncio.tasks:_wait._on_completion"):
         return closed_over(callback, "waiter")
     if code is not None and code is find_code("asyncio.tasks:shield._inner_done_callback"):
@@ -88,26 +89,26 @@ def _beside(callback: Any) -> Any:
 
 def _behind(callback: Any, groups: bool) -> Any:
     """The task or future that a done-callback would resume, or None."""
-    if isinstance(callback, functools.partial):  # wait_for on 3.11: partial(_release_waiter, waiter)
-        is_wait_for = getattr(callback.func, "__code__", None) is find_code("asyncio.tasks:_release_waiter")
+    if is_a(callback, functools.partial):  # wait_for on 3.11: partial(_release_waiter, waiter)
+        is_wait_for = own(callback.func, "__code__") is find_code("asyncio.tasks:_release_waiter")
         return callback.args[0] if is_wait_for and callback.args else None
-    owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Task):
+    owner = own(callback, "__self__")
+    if is_a(owner, asyncio.Task):
         return owner
     group = _group_of(callback)
     if group is not None:
         return _host_of(group) if groups else None
-    if getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback"):
+    if own(callback, "__code__") is find_code("asyncio.tasks:gather._done_callback"):
         return closed_over(callback, "outer")
     return None
 
 
 def _group_of(callback: Any) -> Any:
     """The task group that waits for the future with this callback, or None."""
-    owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.TaskGroup):
+    owner = own(callback, "__self__")
+    if is_a(owner, asyncio.TaskGroup):
         return owner
-    code = getattr(callback, "__code__", None)
+    code = own(callback, "__code__")
     if code is not None and anyio() is not None and code is find_code(f"{ANYIO}:TaskGroup._spawn.task_done"):
         return closed_over(callback, "self")
     return None

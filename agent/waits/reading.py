@@ -15,6 +15,7 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
+from ..attributes import own
 from ..libraries import anyio
 from ..stacks import chain
 from . import stdlib, stdlib_311, stdlib_313
@@ -96,17 +97,17 @@ def _own_functions(future: Any) -> list[FunctionType]:
 
     The C future keeps its first callback apart, so this does not copy the list of all who await it.
     """
-    found = [each for each in gc.get_referents(future) if isinstance(each, FunctionType)]
+    found = [each for each in gc.get_referents(future) if type(each) is FunctionType]
     if found or isinstance(future, _CFuture):
         return found
-    return [each for each in callbacks(future) if isinstance(each, FunctionType)]
+    return [each for each in callbacks(future) if type(each) is FunctionType]
 
 
 def _returns_exceptions(gathering: Any, children: tuple[Any, ...]) -> bool:
     """Whether this very gather was told to collect exceptions; its callback on an unfinished child tells."""
     for child in children:
         for callback in callbacks(child):
-            is_gather = getattr(callback, "__code__", None) is find_code("asyncio.tasks:gather._done_callback")
+            is_gather = own(callback, "__code__") is find_code("asyncio.tasks:gather._done_callback")
             if is_gather and closed_over(callback, "outer") is gathering:
                 return closed_over(callback, "return_exceptions") is True
     return False

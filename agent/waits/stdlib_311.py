@@ -7,6 +7,7 @@ import gc
 from types import GeneratorType
 from typing import Any
 
+from ..attributes import is_a
 from ..stacks import Link
 from .locals import local
 from .model import Mode, Wait
@@ -41,7 +42,7 @@ def _as_completed(_link: Link, links: list[Link], future: Any) -> Wait:
     code = find_code("asyncio.tasks:as_completed")
     for link in reversed(links):
         for value in link.referents():
-            if isinstance(value, GeneratorType) and value.gi_code is code and value.gi_frame is not None:
+            if type(value) is GeneratorType and value.gi_code is code and value.gi_frame is not None:
                 todo, timer = _cell_value(value, set), _cell_value(value, asyncio.TimerHandle)
                 if todo:
                     return Wait("", Mode.ANY, None, tuple(todo), due=timer.when() if timer is not None else None)
@@ -52,7 +53,7 @@ def _cell_value(generator: GeneratorType[Any, Any, Any], kind: type) -> Any:
     for cell in gc.get_referents(generator):
         if type(cell).__name__ == "cell":
             try:
-                if isinstance(cell.cell_contents, kind):
+                if is_a(cell.cell_contents, kind):
                     return cell.cell_contents
             except ValueError:
                 continue
