@@ -2,7 +2,8 @@
 
 Laws:
 - Since 3.13 ``f_locals`` is a view and harmless. Before, it leaves a dict on the frame: it is asked of the
-  standard library's frames only, and emptied again; what a debugger traces is not asked at all.
+  standard library's frames only, and emptied again; not of frames that a debugger traces, whose variables Python
+  writes back from that dict. Coverage's tracer in C goes past it.
 - Before 3.13 a variable of the program's own running frame is known where the caller is the standard library and
   knows what it called: the arguments and the closure of a thread's target, of an executor's job, of a callback and
   of a task's coroutine function. Elsewhere only globals are known.
@@ -24,6 +25,7 @@ from ..attributes import content, instance_attributes
 from ..bytecode import Path, instructions
 
 MOST_FRAMES = 1_000
+_C_TRACER = ("coverage", "CTracer")
 _STDLIB = ("threading", "queue", "logging")
 
 
@@ -38,7 +40,7 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 def stdlib_local(frame: FrameType, name: str) -> Any:
     """A local variable of a frame of the standard library, or None."""
-    if sys.version_info < (3, 13) and frame.f_trace is not None:
+    if sys.version_info < (3, 13) and _is_debugged(frame):
         return None
     found = frame.f_locals
     value = found.get(name)
@@ -77,7 +79,7 @@ def variables(frame: FrameType) -> dict[str, Any]:
     if sys.version_info >= (3, 13):
         return dict(frame.f_locals)
     if is_stdlib(frame):
-        return {} if frame.f_trace is not None else _copied(frame)
+        return {} if _is_debugged(frame) else _copied(frame)
     return _given(frame)
 
 
@@ -95,6 +97,12 @@ def module_of(frame: FrameType) -> str:
 def title_of(frame: FrameType) -> str:
     """What runs in the frame, as ``module:qualified.name``; no module is imported to compare."""
     return f"{module_of(frame)}:{frame.f_code.co_qualname}"
+
+
+def _is_debugged(frame: FrameType) -> bool:
+    """Whether a trace function written in Python may be at this frame."""
+    tracer = type(frame.f_trace)
+    return frame.f_trace is not None and (tracer.__module__, tracer.__name__) != _C_TRACER
 
 
 def _copied(frame: FrameType) -> dict[str, Any]:
