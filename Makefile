@@ -5,16 +5,22 @@ PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
-RUNNER ?= pytest
+JOBS   ?= 4
 ARGS   ?=
 
-.PHONY: demo test fuzz lint bench conformance clean
+.PHONY: demo test coverage fuzz lint bench conformance clean
 
 demo: $(READY)  ## a deadlock, found while it happens
 	UNSTUCK=1 $(PY) examples/bank_transfer.py
 
-test: $(READY)  ## RUNNER="coverage run -m pytest" measures coverage, ARGS goes to pytest
-	$(PY) -m $(RUNNER) $(ARGS)
+# Most tests wait more than they work: more of them at once than there are processors.
+test: $(READY)  ## JOBS at once; ARGS goes to pytest
+	$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+coverage: $(READY)  ## the tests again, and what of the agent they did not run
+	$(PY) -m coverage run -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report --skip-covered --skip-empty
 
 fuzz: $(READY)  ## random programs until interrupted, or FUZZ=N of them; SEED=N begins there
 	$(PY) -m tests.fuzz $(if $(FUZZ),--programs $(FUZZ)) $(if $(SEED),--seed $(SEED))
