@@ -7,6 +7,7 @@ Exit codes are part of the interface; the epilog of ``--help`` lists them.
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,26 @@ Exit codes:
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+_ELSEWHERE: dict[str, str] = {}
+"""Commands by name that live outside the agent, as ``module:object`` within ``unstuck``. The agent must not import who
+shows its findings, so these are loaded by name, and only when they are asked for."""
+
+
+class _Group(click.Group):
+    """The agent's own commands, and those that live elsewhere."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _ELSEWHERE[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"unstuck.{module}"), name)
+        return command
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="unstuck")
 def cli() -> None:
     """Who is waiting for whom in a running asyncio program, and will it ever end?"""

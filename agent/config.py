@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from . import folder
+
 ON_DEADLOCK = ("report", "raise", "cancel")
 SPANS = ("off", "findings", "slow", "all")
 SINKS = ("stderr", "socket", "otlp", "jsonl:PATH")
@@ -40,17 +42,6 @@ KINDS = (
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "": 1.0}
 
 
-def default_socket_dir() -> str:
-    """The folder where dashboards look for processes, when UNSTUCK_SOCKET_DIR does not say."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime:
-        return os.path.join(runtime, "unstuck")
-    import tempfile  # imports much; only those without a runtime folder pay
-
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    return os.path.join(tempfile.gettempdir(), f"unstuck-{user}")
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings in force. Durations are seconds."""
@@ -69,7 +60,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
         """Read UNSTUCK_* and return the settings together with one complaint for each bad variable."""
-        values: dict[str, Any] = {"socket_dir": default_socket_dir()}
+        values: dict[str, Any] = {"socket_dir": folder.default()}
         complaints = []
         for variable, text in environ.items():
             if not variable.startswith("UNSTUCK_"):
@@ -145,7 +136,7 @@ def _flag(text: str) -> bool:
 def _folder(text: str) -> str:
     if not text:
         raise ValueError("allowed is the path of a folder")
-    return text
+    return os.path.abspath(text)
 
 
 def _nearest(variable: str) -> str:

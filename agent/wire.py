@@ -25,6 +25,7 @@ MOST_ASKED = 1 << 16
 """Bytes of the longest frame that a client may send."""
 MOST_TOLD = 1 << 22
 """Bytes of the longest frame that a process may send; longer news is cut into several."""
+MOST_JOINS = 50
 _LENGTH = struct.Struct(">I")
 
 
@@ -65,6 +66,8 @@ class Task(Row, frozen=True):
     made: Spot | None = None
     at: Spot | None = None
     """The innermost line of the program's own in which it is suspended."""
+    joins: tuple[str, ...] = ()
+    """Ids of the tasks whose end it awaits, directly or through gather, wait or a group; the first MOST_JOINS."""
 
 
 class Resource(Row, frozen=True):
@@ -144,6 +147,7 @@ class Update(Frame, frozen=True):
     """Ids of resources that nobody waits for any more."""
     resources: tuple[Resource, ...] = ()
     loops: tuple[Loop, ...] = ()
+    """All that there are, in every update."""
     events: tuple[dict[str, Any], ...] = ()
     """Finding records, in the order of their events."""
     lost: int = 0
