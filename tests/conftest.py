@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from types import FrameType
 
 SEED = "UNSTUCK_FUZZ_SEED"
 
@@ -16,3 +17,17 @@ def pytest_report_header() -> str:
 def pytest_configure() -> None:
     """Choose the seed before the processes that run the tests inherit it."""
     os.environ.setdefault(SEED, str(random.randrange(10**9)))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _pass_over_the_runner()
+
+
+def _pass_over_the_runner() -> None:
+    """Side by side, tests run beside a thread that listens for the next one: it is none of the program's."""
+    from unstuck.agent import quiet
+
+    is_ours = quiet._is_ours
+
+    def is_none_of_the_programs(frame: FrameType) -> bool:
+        return is_ours(frame) or frame.f_globals.get("__name__") == "execnet.gateway_base"
+
+    quiet._is_ours = is_none_of_the_programs
