@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .apart import apart
 from .cleanup import cleans_up
 from .growth import grow
 from .island import Island
@@ -26,12 +27,17 @@ Moves = Callable[[list[Any], Callable[[], None]], Iterable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Tasks that nobody can wake, in an island nobody can enter. Refers to live objects, never kept."""
+    """Tasks that nobody can wake, in islands nobody can enter. Refers to live objects, never kept."""
 
     tasks: tuple[Any, ...]
-    island: Island
+    islands: tuple[Island, ...] = ()
     waits: tuple[Any, ...] = ()
     """The future that each of the tasks awaited at that instant: what follows from a proof is about that wait."""
+
+    @property
+    def objects(self) -> int:
+        """How many objects were read."""
+        return sum(len(island.members) for island in self.islands)
 
 
 def prove(
@@ -46,38 +52,38 @@ def prove(
     ``own`` gives the agent's own objects that refer to the program's.
     """
     if not trusted():
-        return Proof((), Island())
+        return Proof(())
     island = Island(breathe)
     island.add_tasks(tasks)
     island.add_own(own())
     spread = grow(island, guesses)
     island.add_own(own())  # growth has met more of what they refer to
-    closed = _closed_part(island, spread)
+    islands = _closed_parts(island, spread)
     del island, spread  # their references to the members would count as somebody's
-    return again(Proof((), closed), moves)
+    return again(Proof((), islands), moves)
 
 
 def again(proof: Proof, moves: Moves) -> Proof:
-    """The same judgement at this instant, on the same objects: nothing, if anything has changed since."""
-    island = proof.island
-    surplus = read(island)
-    if surplus is None:
-        return Proof((), island)
-    spread = Spread(island, surplus)
-    _let_move(island, spread, moves)
-    closed = spread.closed()
-    waits = tuple(island.members[island.awaited[number]] for number in closed)
-    return Proof(tuple(island.members[number] for number in closed), island, waits)
+    """The same judgement now, on the same objects, one island at a time: nothing of one where anything has changed."""
+    tasks, waits = list[Any](), list[Any]()
+    for island in proof.islands:
+        surplus = read(island)
+        if surplus is not None:
+            spread = Spread(island, surplus)
+            _let_move(island, spread, moves)
+            closed = spread.closed()
+            tasks += [island.members[number] for number in closed]
+            waits += [island.members[island.awaited[number]] for number in closed]
+    return Proof(tuple(tasks), proof.islands, tuple(waits))
 
 
-def _closed_part(island: Island, spread: Spread) -> Island:
-    """What is not open, with the dicts of its instances."""
-    part = island
-    if any(spread.opened):
-        kept = [number for number in island.expanded() if number in island.own or not spread.opened[number]]
-        part = island.narrowed(kept)
-    part.add_dicts()
-    return part
+def _closed_parts(island: Island, spread: Spread) -> tuple[Island, ...]:
+    """What is not open, with the dicts of its instances: in parts that have nothing to do with each other."""
+    kept = [number for number in island.expanded() if number in island.own or not spread.opened[number]]
+    islands = tuple(island.narrowed(part) for part in apart(island, kept))
+    for each in islands:
+        each.add_dicts()
+    return islands
 
 
 def _let_move(island: Island, spread: Spread, moves: Moves) -> None:

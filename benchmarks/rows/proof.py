@@ -59,7 +59,7 @@ def _prove(tasks: list[asyncio.Task[Any]], **options: Any) -> tuple[int, int]:
     from unstuck.agent.proof import prove
 
     proof = prove(tasks, lambda *_: (), lambda: [tasks], **options)
-    return len(proof.tasks), len(proof.island.members)
+    return len(proof.tasks), proof.objects
 
 
 def _cpu(step: Callable[[], Any]) -> float:
