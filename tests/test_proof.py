@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from unstuck.agent.proof import trusted
+from unstuck.agent.proof import apart, prove, trusted
 from unstuck.agent.proof.island import Island
 from unstuck.agent.proof.reading import read
 
@@ -422,3 +422,31 @@ def test_when_a_task_that_nobody_holds_will_set_it_on_its_way_out(own: Callable[
     with harness.agent(stuck_after=30.0, detect=frozenset({"stuck"})) as ear:
         assert "waiter" not in asyncio.run(program(ear))
     assert ear.named("retracted") == []
+
+
+def test_when_an_island_is_large_and_falls_into_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is judged for itself, with the same verdict; one that somebody outside holds spoils no other."""
+    monkeypatch.setattr(apart, "ENOUGH", 20)
+
+    async def other_waits(mine: asyncio.Event, its: asyncio.Event) -> None:
+        await mine.wait()
+        its.set()
+
+    def pair() -> list[asyncio.Task[None]]:
+        first, second = asyncio.Event(), asyncio.Event()
+        kept.setdefault("first", first)
+        return [asyncio.create_task(other_waits(first, second)), asyncio.create_task(other_waits(second, first))]
+
+    async def main() -> None:
+        tasks = [task for _ in range(10) for task in pair()]
+        await asyncio.sleep(0.01)
+        proof = await asyncio.to_thread(prove, tasks, lambda *_: (), lambda: [tasks])
+        islands, closed = len(proof.islands), set(map(id, proof.tasks))
+        del proof
+        for task in tasks:
+            task.cancel()
+        assert islands > 2
+        assert {id(task) for task in tasks[2:]} == closed
+
+    asyncio.run(main())
+    kept.clear()
