@@ -76,7 +76,7 @@ class Event:
     def as_record(self) -> dict[str, Any]:
         """The finding record, version 1."""
         finding = self.finding
-        return {
+        record = {
             "v": 1,
             "time": datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds"),
             "event": self.event,
@@ -94,6 +94,7 @@ class Event:
             "note": finding.note,
             "help": finding.help,
         }
+        return record | {"happened": True} if finding.happened else record
 
 
 def _innermost(task: TaskView) -> tuple[str, int]:

@@ -1,92 +1,166 @@
-"""Finding records read back: from the JSON of a file or a socket to the frozen finding that the agent told.
+"""Finding records read back: the one inverse of ``Event.as_record``.
 
-Law: a record of another version of the agent is read as far as it goes; what is missing is empty, never an error.
+Laws:
+- ``event_of(event.as_record()).as_record() == event.as_record()``: nothing that a record says is lost. What a record
+  does not say stays unknown: a finding's subject, and where each of several units of one resource was taken.
+- A record comes from outside. Fields that are not known are passed over, as the schema promises; one that is missing
+  or of another type refuses the record. ``event``, ``kind``, ``verdict`` and ``id`` are plain words; all other texts
+  may hold anything, and whoever shows them escapes them.
+- Who has a record before him and must show something calls ``finding_of`` and ``moment``, which never raise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import math
+import re
+from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from ..agent.findings import Event, Finding
 from ..agent.snapshot import Edge, Held, Place, ResourceView, TaskView
 
-Json = Mapping[str, Any]
+VERSION = 1
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_EARLIEST, _LATEST = 0.0, 4e9
 
 
-def event_of(record: Json) -> Event:
-    """The event that a record tells of."""
-    return Event(_text(record, "event") or "opened", moment(record), finding_of(record), int(record.get("pid") or 0))
+class NoRecord(ValueError):
+    """What was read is no finding record of this version; the text says why, in one line."""
 
 
-def moment(record: Json) -> float:
+class _Edge(msgspec.Struct, rename={"source": "from", "target": "to"}):
+    source: str
+    target: str
+    relation: str
+
+
+class _Task(msgspec.Struct):
+    id: str
+    name: str
+    coro: str
+    role: str
+    waits_for: str | None
+    waiting_s: float
+    deadline_s: float | None
+    holds: tuple[str, ...]
+    stack: tuple[Place, ...]
+    created_at: Place | None
+    held_at: dict[str, Place] = {}
+    trace_id: str | None = None
+    span_id: str | None = None
+    error: str | None = None
+
+    def view(self) -> TaskView:
+        """The task as the agent saw it."""
+        _be_finite("waiting_s of a task", self.waiting_s)
+        if self.deadline_s is not None and math.isnan(self.deadline_s):
+            raise NoRecord("no finding record: deadline_s of a task is no number")
+        holds = tuple(Held(resource, self.held_at.get(resource)) for resource in self.holds)
+        mine = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("holds", "held_at")}
+        return TaskView(holds=holds, **mine)
+
+
+class _Record(msgspec.Struct):
+    time: str
+    event: str
+    id: str
+    kind: str
+    verdict: str
+    title: str
+    age_s: float
+    pid: int
+    loop: str
+    tasks: tuple[_Task, ...]
+    resources: tuple[ResourceView, ...]
+    edges: tuple[_Edge, ...]
+    victims: int
+    note: str | None
+    help: str
+    happened: bool = False
+
+    def finding(self) -> Finding:
+        """The finding as it stood then."""
+        _be_finite("age_s", self.age_s)
+        return Finding(
+            kind=_word("kind", self.kind),
+            verdict=_word("verdict", self.verdict),
+            title=self.title,
+            id=_word("id", self.id),
+            age_s=self.age_s,
+            loop=self.loop,
+            tasks=tuple(task.view() for task in self.tasks),
+            resources=self.resources,
+            edges=tuple(Edge(each.source, each.target, each.relation) for each in self.edges),
+            victims=self.victims,
+            note=self.note,
+            help=self.help,
+            happened=self.happened,
+        )
+
+
+def event_of(record: Any) -> Event:
+    """The event that a record tells of. Raises NoRecord."""
+    version = record.get("v") if isinstance(record, dict) else None
+    if version is None:
+        raise NoRecord("no finding record")
+    if version != VERSION:
+        told = version if isinstance(version, int | float) else "unknown"
+        raise NoRecord(f"a record of version {told}; this unstuck reads version {VERSION}")
+    try:
+        read = msgspec.convert(record, _Record)
+    except msgspec.ValidationError as wrong:
+        raise NoRecord(f"no finding record: {_plain(str(wrong))}") from None
+    return Event(_word("event", read.event), _seconds(read.time), read.finding(), read.pid)
+
+
+def finding_of(record: Any) -> Finding:
+    """The finding that a record tells of; of one that cannot be read what it is called, and why it cannot."""
+    try:
+        return event_of(record).finding
+    except NoRecord as wrong:
+        told = record if isinstance(record, dict) else {}
+        texts = {name: told[name] for name in ("kind", "verdict", "id") if _is_word(told.get(name))}
+        title = told.get("title")
+        known = {"kind": "unknown", "verdict": "unknown"} | texts
+        return Finding(title=title if isinstance(title, str) else "", note=f"cannot be shown: {wrong}", **known)
+
+
+def moment(record: Any) -> float:
     """When the event of a record happened, in seconds since the epoch; 0 when it does not say."""
     try:
-        return datetime.fromisoformat(record["time"]).timestamp()
-    except (KeyError, TypeError, ValueError):
+        return _seconds(record["time"])
+    except (KeyError, TypeError, NoRecord):
         return 0.0
 
 
-def finding_of(record: Json) -> Finding:
-    """The finding of a record."""
-    return Finding(
-        kind=_text(record, "kind"),
-        verdict=_text(record, "verdict"),
-        title=_text(record, "title"),
-        id=_text(record, "id"),
-        age_s=_number(record.get("age_s")) or 0.0,
-        loop=_text(record, "loop"),
-        tasks=tuple(_task(each) for each in record.get("tasks") or ()),
-        resources=tuple(_resource(each) for each in record.get("resources") or ()),
-        edges=tuple(Edge(each["from"], each["to"], each["relation"]) for each in record.get("edges") or ()),
-        victims=int(record.get("victims") or 0),
-        note=record.get("note"),
-        help=_text(record, "help"),
-    )
+def _seconds(time: str) -> float:
+    """Seconds since the epoch of an RFC 3339 time; UTC when it does not say."""
+    try:
+        moment = datetime.fromisoformat(time)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise NoRecord("no finding record: its time is none") from None
+    if not _EARLIEST <= seconds <= _LATEST:
+        raise NoRecord("no finding record: its time is none of ours")
+    return seconds
 
 
-def _task(record: Json) -> TaskView:
-    taken = record.get("held_at") or {}
-    return TaskView(
-        id=_text(record, "id"),
-        name=_text(record, "name"),
-        coro=_text(record, "coro"),
-        role=_text(record, "role") or "core",
-        waits_for=record.get("waits_for"),
-        waiting_s=_number(record.get("waiting_s")) or 0.0,
-        deadline_s=_number(record.get("deadline_s")),
-        holds=tuple(Held(each, _place(taken.get(each))) for each in record.get("holds") or ()),
-        stack=tuple(place for each in record.get("stack") or () if (place := _place(each))),
-        created_at=_place(record.get("created_at")),
-        trace_id=record.get("trace_id"),
-        span_id=record.get("span_id"),
-        error=record.get("error"),
-    )
+def _is_word(text: object) -> bool:
+    return isinstance(text, str) and bool(_WORD.fullmatch(text))
 
 
-def _resource(record: Json) -> ResourceView:
-    return ResourceView(
-        id=_text(record, "id"),
-        type=_text(record, "type"),
-        name=_text(record, "name"),
-        created_at=_place(record.get("created_at")),
-        holders=tuple(record.get("holders") or ()),
-        waiters=int(record.get("waiters") or 0),
-        units=record.get("units"),
-    )
+def _word(field: str, text: str) -> str:
+    if not _is_word(text):
+        raise NoRecord(f"no finding record: its {field} is no plain word")
+    return text
 
 
-def _place(record: Json | None) -> Place | None:
-    if not record:
-        return None
-    return Place(_text(record, "file"), int(record.get("line") or 0), _text(record, "function"), _text(record, "code"))
+def _be_finite(field: str, number: float) -> None:
+    if not math.isfinite(number):
+        raise NoRecord(f"no finding record: {field} is no number")
 
 
-def _text(record: Json, name: str) -> str:
-    value = record.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+def _plain(text: str) -> str:
+    return text.replace("`", "").replace("$.", "")

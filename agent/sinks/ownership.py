@@ -37,6 +37,8 @@ def _blocks(task: TaskView) -> Iterator[Row]:
 
 
 def _called(task: TaskView) -> Iterator[Row]:
+    if not task.stack:  # in a record that somebody else wrote
+        return
     place = task.stack[-1]
     verb = "calls" if task.created_at else "defines" if place.function == task.coro else "drops"
     yield Row(str(place.line), code_of(place), verb, (f"{clean(bare(task.name))}()", "never awaited"))
