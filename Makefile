@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
-JOBS   ?= 4
+JOBS   ?= 6
 ARGS   ?=
 
 .PHONY: demo test coverage fuzz lint bench conformance clean
