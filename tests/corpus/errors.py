@@ -149,13 +149,14 @@ async def loser_of_a_race_fails_later(fixed: bool) -> None:
         return "data"
 
     async def download() -> str:
-        tasks = [asyncio.create_task(mirror(delay)) for delay in (0.002, 0.008)]
+        tasks = [asyncio.create_task(mirror(delay)) for delay in (0.002, 1 if fixed else 0.02)]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending if fixed else ():
             task.cancel()
         return done.pop().result()
 
     await download()
+    await slow_io()
     await slow_io()
 
 
