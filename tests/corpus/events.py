@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
 
 from . import Pace, buggy, io, slow_io
 
@@ -190,33 +189,36 @@ async def timeout_moved_to_never(fixed: bool) -> None:
     await asyncio.create_task(step(), name="step-two")
 
 
-class Registry:
-    """What a service knows of its parts, for as long as it runs."""
-
-    def __init__(self) -> None:
-        self.ready = asyncio.Event()
-        self.parts: set[asyncio.Task[Any]] = set()
+CACHES: dict[object, asyncio.Event] = {}
+"""Known to everybody, as a module's caches are."""
 
 
-@buggy("stuck", "await-parts", verdict="suspected")
-async def only_setter_ended_but_the_registry_lives(fixed: bool) -> None:
-    """A heartbeat still knows the event, so nothing is proven; but who sets it has ended."""
-    registry = Registry()
+@buggy("stuck", "await-refresh", verdict="suspected")
+async def only_setter_fails_but_a_global_knows_the_event(fixed: bool) -> None:
+    """Anybody could set it, so nothing is proven; but the one who always did has failed."""
+    key = object()
+    CACHES[key] = asyncio.Event()
 
-    async def set_ready() -> None:
-        await io()
-        if fixed:
-            await slow_io()
-            registry.ready.set()
+    async def refresh() -> None:
+        for turn in range(3):
+            await io()
+            if turn == 2:
+                if not fixed:
+                    raise ConnectionError("upstream")
+                await slow_io()
+            CACHES[key].set()
+            CACHES[key].clear()
 
-    async def wait() -> None:
-        await registry.ready.wait()  # <- await-parts
+    async def read(refreshed: asyncio.Event) -> None:
+        for _ in range(3):
+            await refreshed.wait()  # <- await-refresh
 
-    async def beat(waiting: asyncio.Task[None]) -> None:
-        while not waiting.done():
-            assert registry.parts
+    async def beat(reading: asyncio.Task[None]) -> None:
+        while not reading.done():
             await io()
 
-    waiting = asyncio.create_task(wait(), name="await-parts")
-    registry.parts = {asyncio.create_task(set_ready(), name="set-ready"), waiting}
-    await beat(waiting)
+    reading = asyncio.create_task(read(CACHES[key]), name="await-refresh")
+    try:
+        await asyncio.gather(asyncio.create_task(refresh()), reading, beat(reading), return_exceptions=True)
+    finally:
+        del CACHES[key]

@@ -8,11 +8,8 @@ BRIEF = 0.3
 """Seconds for which what is expected to be missed gets its chance."""
 
 KINDS: dict[str, str] = {}
-_WAKERS = "what is known of setters and putters is not used yet"
 PROGRAMS = {
-    "events.only_setter_ended_but_the_registry_lives": _WAKERS,
-    "futures.publisher_of_weak_subscribers_ended": "weakly referenced, so not proven, and nothing suspects it",
-    "queues.producer_of_a_global_queue_ended": _WAKERS,
+    "futures.publisher_of_weak_subscribers_ended": "weakly referenced, if only from within",
 }
 TWINS: dict[str, str] = {}
 

@@ -295,8 +295,8 @@ QUEUES: dict[object, asyncio.Queue[Any]] = {}
 
 
 @buggy("stuck", "mail-worker", verdict="suspected")
-async def producer_of_a_global_queue_ended(fixed: bool) -> None:
-    """Whoever imports the module could put something; but the only one that ever did has ended."""
+async def producer_of_a_global_queue_failed(fixed: bool) -> None:
+    """Whoever imports the module could put something; but the only one that ever did has failed."""
     key = object()
     QUEUES[key] = asyncio.Queue()
 
@@ -304,9 +304,10 @@ async def producer_of_a_global_queue_ended(fixed: bool) -> None:
         for number in range(3):
             await QUEUES[key].put(number)
             await io()
-        if fixed:
-            await slow_io()
-            await QUEUES[key].put(None)
+        if not fixed:
+            raise ConnectionError("mail server")
+        await slow_io()
+        await QUEUES[key].put(None)
 
     async def work(queue: asyncio.Queue[Any]) -> None:
         while await queue.get() is not None:  # <- mail-worker
@@ -314,7 +315,8 @@ async def producer_of_a_global_queue_ended(fixed: bool) -> None:
 
     worker = asyncio.create_task(work(QUEUES[key]), name="mail-worker")
     try:
-        await asyncio.gather(asyncio.create_task(submit(), name="submit-mail"), worker)
+        submitting = asyncio.create_task(submit(), name="submit-mail")
+        await asyncio.gather(submitting, worker, return_exceptions=True)
     finally:
         del QUEUES[key]
 
