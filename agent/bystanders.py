@@ -5,7 +5,7 @@ Laws:
   a bystander: tasks of all loops, and what is called back by timers, descriptors and signals.
 - Connections that stand are passed over: what may come over them is not known from here, and asked for
   separately (``quiet.descriptors``). Servers are not: their handlers can be read.
-- One search for each bystander, whatever is asked; all searches together are bounded, and beyond the bound
+- Each bystander is searched once, whatever is asked; all searches together are bounded, and beyond the bound
   everybody may come to everything.
 """
 
@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .deadlines import own_deadline
-from .outlook import MOST_OBJECTS, Outlook
+from .outlook import Outlook
 from .quiet import is_runners
 from .resources import holder_ids
+from .stacks import chain
 from .state import State
 from .timers import pending
 from .waits import Mode, future_wait, wait_of
 from .waits.joiners import joiners
 
 _MOST_VISITS, _MOST_NEEDS, _MOST_FROZEN, _DEEPEST = 20_000, 1_000, 10_000, 20
+_PAUSE_AFTER, _MOST_TASKS = 100, 2_000
 _JOINING = (Mode.ALL, Mode.FAIL_FAST, Mode.ANY)
 _LATER = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 
@@ -37,40 +40,48 @@ class Bystanders:
         self.state, self.wanted, self.pause = state, frozenset(wanted), pause
         self._left = _MOST_VISITS
         self._kept: list[Any] = []
-        self._by_task: dict[int, Outlook] = {}
+        self._known: set[int] = set()
+        self._searches: list[tuple[str, Outlook]] = []
         self._by_calls: Outlook | None = None
 
     def who_reaches(self, things: set[int], stuck: set[int]) -> str | None:
         """The name of a bystander who may come to one of these things, or of what calls one; None if nobody may."""
-        if self._may(self._calls(), things):
+        if _may(self._calls(), things):
             return "a callback"
-        for task in self.state.tasks():
-            if id(task) not in stuck and not task.done() and self._may(self._search(task), things):
-                return f"the task {task.get_name()}"
-        return None
+        tasks = [task for task in self.state.tasks() if id(task) not in stuck and not task.done()]
+        if len(tasks) > _MOST_TASKS:
+            return f"one of {len(tasks):,} tasks"
+        self._search(tasks)
+        return next((name for name, outlook in self._searches if _may(outlook, things)), None)
 
-    def _may(self, outlook: Outlook, things: set[int]) -> bool:
-        return outlook.overflow or not things.isdisjoint(outlook.found)
-
-    def _search(self, task: Any) -> Outlook:
-        outlook = self._by_task.get(id(task))
-        if outlook is None:
-            self.pause()
+    def _search(self, tasks: list[Any]) -> None:
+        """Search from those not searched yet: from tasks that stand at the same instructions all at once."""
+        alike: dict[Any, list[Any]] = defaultdict(list)
+        for count, task in enumerate([each for each in tasks if id(each) not in self._known]):
+            if count % _PAUSE_AFTER == 0:
+                self.pause()
+            self._known.add(id(task))
             self._kept.append(task)
-            outlook = Outlook(self.wanted, min(self._left, MOST_OBJECTS)).of_task(task)
+            alike[tuple((id(link.code), link.lasti) for link in chain(task.get_coro()))].append(task)
+        for group in alike.values():
+            outlook = Outlook(self.wanted, max(self._left, 0), self.pause)
+            outlook.of_tasks(group)
             self._left -= outlook.visits
-            self._by_task[id(task)] = outlook
-        return outlook
+            self._searches.append((f"the task {group[0].get_name()}", outlook))
 
     def _calls(self) -> Outlook:
         if self._by_calls is None:
-            outlook = self._by_calls = Outlook(self.wanted)
+            outlook = self._by_calls = Outlook(self.wanted, _MOST_VISITS, self.pause)
             for function, arguments in [each for loop in list(self.state.loops) for each in _calls_of(loop)]:
                 outlook.of_call(function, arguments)
             for handler in map(signal.getsignal, signal.valid_signals()):
                 if callable(handler) and not is_runners(handler):
                     outlook.of_call(handler)
         return self._by_calls
+
+
+def _may(outlook: Outlook, things: set[int]) -> bool:
+    return outlook.overflow or not things.isdisjoint(outlook.found)
 
 
 def _calls_of(loop: Any) -> Iterator[tuple[Any, Any]]:

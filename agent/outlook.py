@@ -14,67 +14,40 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
-import sys
-import weakref
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextvars import Context
-from types import (
-    AsyncGeneratorType,
-    BuiltinMethodType,
-    CellType,
-    CodeType,
-    CoroutineType,
-    FrameType,
-    FunctionType,
-    GeneratorType,
-    MethodType,
-    ModuleType,
-    TracebackType,
-)
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from .attributes import content, instance_attributes
+from .entering import (
+    CALLED,
+    CONTAINERS,
+    DYNAMIC,
+    MAKING,
+    OPAQUE,
+    SUSPENDED,
+    WRAPPERS,
+    imported,
+    is_of,
+    is_stdlib,
+    leads_back,
+    parts_of,
+)
 from .flow import ahead
 from .stacks import MAX_DEPTH, Link, chain
-from .state import TaskRecord
 from .waits.reading import callbacks
 
-MOST_OBJECTS, MOST_CODES, _MOST_ITEMS = 2_000, 600, 500
-_OPAQUE = (
-    str, bytes, bytearray, int, float, complex, CodeType, FrameType, TracebackType, TaskRecord, asyncio.Task,
-    asyncio.AbstractEventLoop, type(None), type(...), type(NotImplemented),
-)  # fmt: skip
-_ITEMS = (dict, list, tuple, set, frozenset, deque)
-_CALLED = (FunctionType, staticmethod, classmethod, property, functools.cached_property)
-_SUSPENDED = (CoroutineType, GeneratorType, AsyncGeneratorType)
-_PARTS: tuple[tuple[type, Callable[[Any], Iterable[Any]]], ...] = (
-    (MethodType, lambda each: (each.__func__, each.__self__)),
-    (functools.partial, lambda each: (each.func, *each.args, *each.keywords.values())),
-    (BuiltinMethodType, lambda each: (each.__self__,)),
-    (staticmethod, lambda each: (each.__func__,)),
-    (classmethod, lambda each: (each.__func__,)),
-    (property, lambda each: (each.fget, each.fset, each.fdel)),
-    (functools.cached_property, lambda each: (each.func,)),
-    (weakref.ref, lambda each: (weakref.ref.__call__(each),)),
-)
-_MAKING = ("__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__")
-"""Methods that run when a class is called, not when one of its instances is used."""
-_DYNAMIC = {"getattr", "__getattribute__", "vars", "__dict__", "attrgetter", "methodcaller", "eval", "exec"}
-_ENTERED = {
-    "asyncio", "collections", "functools", "contextlib", "weakref", "queue", "types", "concurrent", "threading",
-    "contextvars", "itertools", "operator", "_asyncio", "_queue", "_functools", "_collections", "builtins",
-}  # fmt: skip
-"""Modules of the standard library whose objects may lead back to the program's."""
+_MOST_CODES, _MOST_ITEMS, _PAUSE_AFTER = 600, 500, 200
 
 
 class Outlook:
     """One search, for the objects and functions in ``wanted`` (ids of objects and of code objects)."""
 
-    def __init__(self, wanted: Iterable[int], most: int = MOST_OBJECTS) -> None:
-        self.wanted, self.most = frozenset(wanted), most
+    def __init__(self, wanted: Iterable[int], most: int, pause: Callable[[], None]) -> None:
+        self.wanted, self.most, self.pause = frozenset(wanted), most, pause
         self.found: set[int] = set()
         self.overflow = False
         self.visits = 0
@@ -88,25 +61,22 @@ class Outlook:
         self._waiting: dict[str, list[tuple[Any, bool]]] = defaultdict(list)
         self._spaces: dict[int, dict[str, Any]] = {}
         self._todo: deque[tuple[Any, bool]] = deque()
-
-    @property
-    def reaches(self) -> bool:
-        """Whether something wanted was found, or cannot be excluded."""
-        return bool(self.found) or self.overflow
+        self._sorts: dict[int, Callable[[Outlook, Any, bool], None]] = {}
 
     # -- where it starts ---------------------------------------------------------------------------------
 
-    def of_task(self, task: Any) -> Outlook:
-        """Search from the suspended frames of a task, its context and its done-callbacks."""
-        self._frames(task.get_coro())
-        self._todo += [(each, True) for each in gc.get_referents(task) if _is(each, Context)]
-        self._todo += [(each, False) for each in callbacks(task)]
-        return self._run()
+    def of_tasks(self, tasks: Iterable[Any]) -> None:
+        """Search from the suspended frames of these tasks, their contexts and their done-callbacks."""
+        for task in tasks:
+            self._frames(task.get_coro())
+            self._todo += [(each, True) for each in gc.get_referents(task) if is_of(each, Context)]
+            self._todo += [(each, False) for each in callbacks(task)]
+            self._run()
 
-    def of_call(self, function: Any, arguments: Iterable[Any] = ()) -> Outlook:
+    def of_call(self, function: Any, arguments: Iterable[Any] = ()) -> None:
         """Search from a callback and its arguments."""
         self._todo += [(each, False) for each in (function, *arguments)]
-        return self._run()
+        self._run()
 
     def _frames(self, awaitable: Any) -> None:
         links = chain(awaitable)
@@ -115,55 +85,58 @@ class Outlook:
             frame = link.frame
             if frame is None:
                 continue
-            own = _is_entered_code(frame.f_globals)
+            own = not is_stdlib(frame.f_globals.get("__name__", ""))
             if own:
                 self._code(link.code, frame.f_globals, link.lasti)
             unused = _unused(link) if own else set()
             for value in link.referents():
-                is_own = _is(value, FunctionType) and value.__code__ is link.code
-                if not is_own and not _is(value, _SUSPENDED) and id(content(value)) not in unused:
+                is_own = is_of(value, FunctionType) and value.__code__ is link.code
+                if not is_own and not is_of(value, SUSPENDED) and id(content(value)) not in unused:
                     self._todo.append((value, not own))
 
     # -- the walk ----------------------------------------------------------------------------------------
 
-    def _run(self) -> Outlook:
+    def _run(self) -> None:
         while self._todo and not self.overflow and len(self.found) < len(self.wanted):
             value, opened = self._todo.popleft()
             self._visit(value, opened)
-        return self
 
     def _visit(self, value: Any, opened: bool) -> None:
-        if id(value) in self.wanted:
-            self.found.add(id(value))
-        if _is(value, _OPAQUE) or id(value) in (self._opened if opened else self._seen):
+        key = id(value)
+        if key in self.wanted:
+            self.found.add(key)
+        if key in (self._opened if opened else self._seen):
             return
-        self._seen.add(id(value))
+        sort = self._sorts.get(id(type(value)))
+        if sort is None:
+            sort = self._sorts[id(type(value))] = _sort_of(type(value))
+            self._kept.append(type(value))
+        if sort is _NOWHERE:
+            return
+        self._seen.add(key)
         if opened:
-            self._opened.add(id(value))
+            self._opened.add(key)
         self._kept.append(value)
         self.visits += 1
+        if self.visits % _PAUSE_AFTER == 0:
+            self.pause()
         self.overflow = self.overflow or self.visits > self.most
-        if not self._plain(value, opened) and not self._callable(value):
-            self._instance(value, opened)
+        sort(self, value, opened)
 
-    def _plain(self, value: Any, opened: bool) -> bool:
-        if _is(value, CellType):
-            self._todo.append((content(value), opened))
-        elif _is(value, Context):
-            self._items(list(value.values()), opened)
-        elif _is(value, _ITEMS):
-            self._items(gc.get_referents(value), opened)
-        elif _is(value, type):
-            self._class(value, opened)
-        elif _is(value, ModuleType):
-            self._module(value)
-        elif _is(value, _SUSPENDED):
-            self._frames(value)
-        elif _is(value, FunctionType):
-            self._function(value)
-        else:
-            return False
-        return True
+    def _cell(self, cell: Any, opened: bool) -> None:
+        self._todo.append((content(cell), opened))
+
+    def _context(self, context: Any, opened: bool) -> None:
+        self._items(list(context.values()), opened)
+
+    def _container(self, container: Any, opened: bool) -> None:
+        self._items(gc.get_referents(container), opened)
+
+    def _suspended(self, awaitable: Any, _opened: bool) -> None:
+        self._frames(awaitable)
+
+    def _wrapper(self, value: Any, _opened: bool) -> None:
+        self._todo += [(each, False) for each in parts_of(value)]  # called in one way only
 
     def _items(self, items: list[Any], opened: bool) -> None:
         if len(items) <= _MOST_ITEMS:
@@ -173,31 +146,22 @@ class Outlook:
             if id(each) in self.wanted:
                 self.found.add(id(each))
                 return
-            self.overflow = self.overflow or not _is(each, _OPAQUE)
+            self.overflow = self.overflow or not is_of(each, OPAQUE)
 
-    def _callable(self, value: Any) -> bool:
-        parts = next((read(value) for kind, read in _PARTS if _is(value, kind)), None)
-        for each in parts or ():
-            self._todo.append((each, False))  # called in one way only
-        return parts is not None
-
-    def _function(self, function: FunctionType) -> None:
+    def _function(self, function: Any, _opened: bool) -> None:
         values = [*(function.__closure__ or ()), *(function.__defaults__ or ()), *function.__dict__.values()]
         self._todo += [(each, False) for each in (*values, *(function.__kwdefaults__ or {}).values())]
-        if _is_entered_code(function.__globals__):
+        if not is_stdlib(function.__globals__.get("__name__", "")):
             self._code(function.__code__, function.__globals__)
 
     def _instance(self, value: Any, opened: bool) -> None:
-        module = _root(type(value).__module__)
-        if _is_stdlib(module):
-            if module not in _ENTERED:
-                return
-            opened_inside = True
-        else:
-            opened_inside = False
+        opened_inside = is_stdlib(type(value).__module__)
+        if opened_inside and not leads_back(type(value).__module__):
+            return
+        if not opened_inside:
             self._class(type(value), opened, made=False)
         attributes = instance_attributes(value)
-        if _is(value, asyncio.Future):
+        if is_of(value, asyncio.Future):
             self._todo += [(each, False) for each in callbacks(value)]
         elif not attributes:
             self._items(gc.get_referents(value), opened_inside)
@@ -205,14 +169,14 @@ class Outlook:
             if not str(name).startswith("_unstuck"):
                 self._named(str(name), inner, opened_inside)
 
-    def _class(self, cls: type, opened: bool, made: bool = True) -> None:
+    def _class(self, cls: Any, opened: bool, made: bool = True) -> None:
         for base in cls.__mro__:
-            if _is_stdlib(_root(base.__module__)) or (id(base), opened, made) in self._classes:
+            if is_stdlib(base.__module__) or (id(base), opened, made) in self._classes:
                 continue
             self._classes.add((id(base), opened, made))
             self._kept.append(base)
             for name, member in list(vars(base).items()):
-                if _is(member, _CALLED) and (opened or (name.startswith("__") and (made or name not in _MAKING))):
+                if is_of(member, CALLED) and (opened or (name.startswith("__") and (made or name not in MAKING))):
                     self._todo.append((member, False))
                 elif not name.startswith("__"):
                     self._named(name, member, False)
@@ -220,7 +184,7 @@ class Outlook:
     def _named(self, name: str, value: Any, opened: bool) -> None:
         if opened or self._free or name in self._names:
             self._todo.append((value, opened))
-        elif not _is(value, _OPAQUE) or id(value) in self.wanted:
+        elif not is_of(value, OPAQUE) or id(value) in self.wanted:
             self._waiting[name].append((value, opened))
 
     # -- code --------------------------------------------------------------------------------------------
@@ -232,13 +196,13 @@ class Outlook:
             if id(code) in self._codes:
                 return
             self._codes.add(id(code))
-        self.overflow = self.overflow or len(self._codes) > MOST_CODES
+        self.overflow = self.overflow or len(self._codes) > _MOST_CODES
         coming = ahead(code, lasti)
         self._learn(coming.names - self._names)
         for name in coming.names & space.keys():
             self._todo.append((space[name], False))
         for name in coming.imports:
-            self._todo += [(module, False) for module in _imported(name, str(space.get("__package__") or ""))]
+            self._todo += [(module, False) for module in imported(name, str(space.get("__package__") or ""))]
         for inner in coming.codes:
             self._code(inner, space)
 
@@ -247,30 +211,39 @@ class Outlook:
         for name in names:
             self._todo += self._waiting.pop(name, ())
             self._todo += [(space[name], False) for space in self._spaces.values() if name in space]
-        if not self._free and not _DYNAMIC.isdisjoint(self._names):
+        if not self._free and not DYNAMIC.isdisjoint(self._names):
             self._free = True
             for values in self._waiting.values():
                 self._todo += values
 
-    def _module(self, module: ModuleType) -> None:
+    def _module(self, module: Any, _opened: bool) -> None:
         space = object.__getattribute__(module, "__dict__")  # a lazy module stays unloaded
-        if not _is_stdlib(_root(str(space.get("__name__", "")))) and id(space) not in self._spaces:
+        if not is_stdlib(space.get("__name__", "")) and id(space) not in self._spaces:
             self._spaces[id(space)] = space
             self._todo += [(space[name], False) for name in self._names & space.keys()]
 
 
-def _imported(name: str, package: str) -> Iterator[Any]:
-    """The modules that an import of that name, absolute or relative, may mean."""
-    parts = package.split(".") if package else []
-    for count in range(len(parts) + 1):
-        module = sys.modules.get(".".join([*parts[:count], *([name] if name else [])]))
-        if module is not None:
-            yield module
+def _nothing(_outlook: Outlook, _value: Any, _opened: bool) -> None:
+    """What leads nowhere."""
 
 
-def _is(value: Any, kinds: type | tuple[type, ...]) -> bool:
-    """``isinstance`` by the type alone: a lazy proxy of the program's would wake up."""
-    return issubclass(type(value), kinds)
+_NOWHERE = _nothing
+_SORTS: tuple[tuple[Any, Callable[[Outlook, Any, bool], None]], ...] = (
+    (OPAQUE, _NOWHERE),
+    (CellType, Outlook._cell),
+    (Context, Outlook._context),
+    (CONTAINERS, Outlook._container),
+    (type, Outlook._class),
+    (ModuleType, Outlook._module),
+    (SUSPENDED, Outlook._suspended),
+    (FunctionType, Outlook._function),
+    (WRAPPERS, Outlook._wrapper),
+)
+
+
+def _sort_of(cls: type) -> Callable[[Outlook, Any, bool], None]:
+    """How to enter objects of this class."""
+    return next((enter for kinds, enter in _SORTS if issubclass(cls, kinds)), Outlook._instance)
 
 
 def _is_running(awaitable: Any) -> bool:
@@ -283,15 +256,3 @@ def _unused(link: Link) -> set[int]:
     variables, used = link.variables(), ahead(link.code, link.lasti).variables
     kept = {id(value) for name, value in variables.items() if name in used}
     return {id(value) for value in variables.values()} - kept
-
-
-def _root(module: Any) -> str:
-    return str(module).partition(".")[0]
-
-
-def _is_stdlib(root: str) -> bool:
-    return root in sys.stdlib_module_names or root in ("builtins", "unstuck", "__future__")
-
-
-def _is_entered_code(space: dict[str, Any]) -> bool:
-    return not _is_stdlib(_root(space.get("__name__", "")))

@@ -24,7 +24,7 @@ from typing import Any
 from .attributes import is_a, own
 from .timers import pending
 
-_IDLE_WORKER = concurrent.futures.thread._worker.__code__
+_WORKER = concurrent.futures.thread._worker.__code__
 _MOST_FRAMES = 1_000
 
 
@@ -81,14 +81,15 @@ def signals(loop: Any) -> str | None:
 def threads(loop: Any) -> str | None:
     """Threads that may call into the loop."""
     frames = sys._current_frames()
-    names = {thread.ident: thread.name for thread in list(threading._active.values())}  # type: ignore[attr-defined]
     count, own = len(frames), getattr(loop, "_thread_id", None)
-    if own != threading.get_ident() and (own not in frames or not _is_selecting(frames[own])):
-        return "what the loop is doing now"
-    passed_over = {threading.get_ident(), own}
-    for ident in [each for each in frames if each not in passed_over]:
+    frames.pop(threading.get_ident(), None)  # this very frame: it would keep itself alive
+    names = {thread.ident: thread.name for thread in list(threading._active.values())}  # type: ignore[attr-defined]
+    for ident in list(frames):
         frame = frames.pop(ident)
-        if frame.f_code is not _IDLE_WORKER and not _is_ours(frame):
+        if ident == own:
+            if not _is_selecting(frame):
+                return "what the loop is doing now"
+        elif not _is_idle(frame) and not _is_ours(frame):
             return f"the thread {names.get(ident, 'without a name')}"
     return "a thread that is not Python's" if _native_threads() > count else None
 
@@ -97,6 +98,18 @@ def is_runners(handler: Any) -> bool:
     """Whether this is the handler by which ``asyncio.run`` cancels its task on SIGINT."""
     function = handler.func if is_a(handler, functools.partial) else handler
     return own(function, "__func__") is asyncio.Runner._on_sigint  # type: ignore[attr-defined]
+
+
+def _is_idle(frame: FrameType) -> bool:
+    """Whether this is a worker of an executor that has no job, and none to come."""
+    if frame.f_code is not _WORKER:
+        return False
+    variables = frame.f_locals
+    executor = variables["executor_reference"]()
+    if executor is None or "work_item" in variables or variables["work_queue"].qsize():
+        return False
+    idle: int = executor._idle_semaphore._value  # since 3.13 a job is handed over, and never seen in the queue
+    return idle >= len(executor._threads)
 
 
 def _is_selecting(frame: FrameType) -> bool:

@@ -14,6 +14,7 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,15 +25,16 @@ from .acts import GET
 from .attributes import own
 from .bystanders import Bystanders, frozen
 from .deadlines import ending
-from .state import HOLDS, State
+from .state import SITE, State
 from .telltale import Reason, of_dead_loop, of_ended, of_unfinished
 from .waits import Mode, Wait, wait_of
 from .wakers import Waker, Wakers, primitives_of, wakers_for, wakers_of
 
+_PAUSE_AFTER = 100
 _JOIN = "asyncio.Queue.join"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Case:
     """One task under suspicion; lives no longer than one look."""
 
@@ -51,13 +53,14 @@ def suspects(
     ``pause`` is called now and then. ``now`` is monotonic seconds.
     """
     now = time.monotonic() if now is None else now
-    cases = _cases(list(tasks), pause)
+    cases = _cases(tasks, pause)
     loops = {id(case.task.get_loop()): case.task.get_loop() for case in cases}
     dead = {key for key, loop in loops.items() if loop.is_running() and quiet.quiet(loop)}
     lost = [case for case in cases if id(case.task.get_loop()) in dead]
-    open_cases = [case for case in cases if id(case.task.get_loop()) not in dead]
+    known = [case for case in cases if id(case.task.get_loop()) not in dead and _is_known(case)]
+    others = _without_timeouts(known, pause)
     found = {id(case.task): of_dead_loop(case.wait, case.wakers, now) for case in lost}
-    for case in _left(open_cases, [case.task for case in lost], state, pause):
+    for case in _left(others, [case.task for case in lost], state, pause):
         found[id(case.task)] = _reason(case, now)
     return found
 
@@ -77,14 +80,28 @@ def still(reason: Reason, task: Any) -> bool:
     return [waker.since for waker in _concerning(wait).all] == [waker.since for waker in reason.wakers]
 
 
-def _cases(tasks: list[Any], pause: Callable[[], None]) -> list[_Case]:
-    timed = set(map(id, ending(tasks, pause)))
+def _cases(tasks: Iterable[Any], pause: Callable[[], None]) -> list[_Case]:
     cases = []
-    for task in tasks:
+    for count, task in enumerate(tasks):
+        if count % _PAUSE_AFTER == 0:
+            pause()
         wait = wait_of(task)
-        if wait.mode in (Mode.FREE, Mode.HELD) and id(task) not in timed and wait.due is None:
+        if wait.mode in (Mode.FREE, Mode.HELD) and wait.due is None:
             cases.append(_Case(task, wait, _concerning(wait)))
     return cases
+
+
+def _is_known(case: _Case) -> bool:
+    """Whether all who ever acted on the primitive are tasks that are known."""
+    wakers = case.wakers
+    known = wakers.complete and bool(wakers.all) and not (wakers.many or wakers.foreign)
+    return known and not _is_owned(case.wait.resource)
+
+
+def _without_timeouts(cases: list[_Case], pause: Callable[[], None]) -> list[_Case]:
+    """Those whose wait has no end of its own; in a dead loop there is no timer that could make one."""
+    timed = set(map(id, ending([case.task for case in cases], pause)))
+    return [case for case in cases if id(case.task) not in timed]
 
 
 def _concerning(wait: Wait) -> Wakers:
@@ -124,8 +141,6 @@ def _fixpoint(
 def _is_left(case: _Case, behind: dict[int, Any]) -> bool:
     """Whether all who could end the wait are known, and have ended or are stuck."""
     wakers = case.wakers
-    if not wakers.complete or wakers.many or wakers.foreign or not wakers.all or _is_held(case.wait, behind):
-        return False
     if any(id(waker.task) not in behind for waker in wakers.living) or None in _starters(wakers):
         return False
     if case.wait.kind == _JOIN and not _is_begun(case.wait.resource, wakers):
@@ -133,9 +148,10 @@ def _is_left(case: _Case, behind: dict[int, Any]) -> bool:
     return _is_unfinished(case.wait) or _ended_badly(wakers) or not _more_may_come(case.task.get_loop())
 
 
-def _is_held(wait: Wait, behind: dict[int, Any]) -> bool:
-    """Whether somebody who is not stuck has units of the semaphore, and will give them back."""
-    return any(key and key not in behind for key in getattr(wait.resource, HOLDS, None) or ())
+def _is_owned(resource: Any) -> bool:
+    """Whether it is a semaphore whose units are held and given back: only one made without any carries signals."""
+    site = own(resource, SITE)
+    return isinstance(resource, asyncio.Semaphore) and (site is None or site[2] != 0)
 
 
 def _is_begun(queue: Any, wakers: Wakers) -> bool:

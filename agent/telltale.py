@@ -47,9 +47,7 @@ class Reason:
 
 def of_dead_loop(wait: Wait, wakers: Wakers, now: float) -> Reason:
     """Nothing is left in the loop."""
-    dead = (
-        "nothing can happen in this loop any more: it has no timer, no descriptor, no signal and no thread to wait for"
-    )
+    dead = "nothing can happen in this loop any more: no timer, no descriptor, no signal and no thread is left"
     who = "" if wakers.many or wakers.foreign or not wakers.ended else f"; {_who(wait, wakers, now)}"
     return Reason(dead + who, None, wakers.all, _key(wait), dead_loop=True)
 

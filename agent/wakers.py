@@ -61,14 +61,22 @@ class Waker:
 
     kind: str
     name: str
-    place: Place | None
-    """Where the act was called for; None when the loop itself made the call."""
+    site: tuple[CodeType, int] | None
+    """Code and offset of the instruction that called for the act; None when the loop itself made the call."""
     since: float
     """Monotonic time of the first act."""
     end: End | None
     """How it ended; None while it lives, or where nobody saw its end."""
     record: TaskRecord | None
     """None for what is no task, or for a task that nobody saw being created."""
+
+    @property
+    def place(self) -> Place | None:
+        """Where the act was called for."""
+        if self.site is None:
+            return None
+        code, lasti = self.site
+        return Place.at(code.co_filename, line_of(code, lasti), code.co_qualname)
 
     @property
     def task(self) -> Any:
@@ -154,11 +162,9 @@ def _is_library(code: CodeType | None) -> bool:
 
 
 def _waker(act: Act) -> Waker:
-    place = None
-    if act.code is not None:
-        place = Place.at(act.code.co_filename, line_of(act.code, act.lasti), act.code.co_qualname)
+    site = (act.code, act.lasti) if act.code is not None else None
     end = getattr(act.record, "end", None)
-    return Waker(act.kind, _name(act, end), place, act.when, end, act.record)
+    return Waker(act.kind, _name(act, end), site, act.when, end, act.record)
 
 
 def _name(act: Act, end: End | None) -> str:
