@@ -18,17 +18,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .deadlines import own_deadline
-from .outlook import Outlook
+from .outlook import Outlook, standing
 from .quiet import is_runners
 from .resources import holder_ids
-from .stacks import chain
 from .state import State
 from .timers import pending
 from .waits import Mode, future_wait, wait_of
 from .waits.joiners import joiners
 
 _MOST_VISITS, _MOST_NEEDS, _MOST_FROZEN, _DEEPEST = 20_000, 1_000, 10_000, 20
-_PAUSE_AFTER, _MOST_TASKS = 100, 2_000
+_PAUSE_AFTER, _MOST_TASKS, _TRIES = 100, 2_000, 3
 _JOINING = (Mode.ALL, Mode.FAIL_FAST, Mode.ANY)
 _LATER = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 
@@ -62,11 +61,15 @@ class Bystanders:
                 self.pause()
             self._known.add(id(task))
             self._kept.append(task)
-            alike[tuple((id(link.code), link.lasti) for link in chain(task.get_coro()))].append(task)
+            alike[standing(task)].append(task)
         for group in alike.values():
-            outlook = Outlook(self.wanted, max(self._left, 0), self.pause)
-            outlook.of_tasks(group)
-            self._left -= outlook.visits
+            for _ in range(_TRIES):
+                outlook = Outlook(self.wanted, max(self._left, 0), self.pause)
+                outlook.of_tasks(group)
+                self._left -= outlook.visits
+                if not outlook.moved:
+                    break
+                self.pause()
             self._searches.append((f"the task {group[0].get_name()}", outlook))
 
     def _calls(self) -> Outlook:

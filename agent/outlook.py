@@ -7,7 +7,8 @@ Laws:
 - Where code takes names from strings (``getattr``), every attribute counts. Objects of the standard library are
   entered whole, for nobody's code names what is inside; what they hold of the program's may be called in any way.
 - Tasks and loops are not entered: who holds a task can cancel it, not do its work.
-- Bounded: where a bound is hit, ``overflow`` says so, and everything must be taken for reachable.
+- Bounded: where a bound is hit, ``overflow`` says so, and everything must be taken for reachable; also where
+  something ``moved`` under the search, which may be made from another thread: then another try is worth it.
 - Runs no code of the program.
 """
 
@@ -49,7 +50,7 @@ class Outlook:
     def __init__(self, wanted: Iterable[int], most: int, pause: Callable[[], None]) -> None:
         self.wanted, self.most, self.pause = frozenset(wanted), most, pause
         self.found: set[int] = set()
-        self.overflow = False
+        self.overflow = self.moved = False
         self.visits = 0
         self._kept: list[Any] = []  # so that no id is reused while it is remembered
         self._seen: set[int] = set()
@@ -68,19 +69,31 @@ class Outlook:
     def of_tasks(self, tasks: Iterable[Any]) -> None:
         """Search from the suspended frames of these tasks, their contexts and their done-callbacks."""
         for task in tasks:
-            self._frames(task.get_coro())
-            self._todo += [(each, True) for each in gc.get_referents(task) if is_of(each, Context)]
-            self._todo += [(each, False) for each in callbacks(task)]
-            self._run()
+            before = standing(task)
+            self._search([(each, True) for each in gc.get_referents(task) if is_of(each, Context)], task.get_coro())
+            self._search([(each, False) for each in callbacks(task)])
+            self.moved = self.moved or standing(task) != before
+        self.overflow = self.overflow or self.moved
 
     def of_call(self, function: Any, arguments: Iterable[Any] = ()) -> None:
         """Search from a callback and its arguments."""
-        self._todo += [(each, False) for each in (function, *arguments)]
-        self._run()
+        self._search([(each, False) for each in (function, *arguments)])
+
+    def _search(self, begin: list[tuple[Any, bool]], awaitable: Any = None) -> None:
+        try:
+            self._todo += begin
+            if awaitable is not None:
+                self._frames(awaitable)
+            while self._todo and not self.overflow and len(self.found) < len(self.wanted):
+                value, opened = self._todo.popleft()
+                self._visit(value, opened)
+        except RuntimeError:  # something has changed while it was read
+            self.moved = self.overflow = True
 
     def _frames(self, awaitable: Any) -> None:
         links = chain(awaitable)
-        self.overflow = self.overflow or _is_running(awaitable) or len(links) >= MAX_DEPTH
+        self.moved = self.moved or _is_running(awaitable)
+        self.overflow = self.overflow or self.moved or len(links) >= MAX_DEPTH
         for link in links:
             frame = link.frame
             if frame is None:
@@ -95,11 +108,6 @@ class Outlook:
                     self._todo.append((value, not own))
 
     # -- the walk ----------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        while self._todo and not self.overflow and len(self.found) < len(self.wanted):
-            value, opened = self._todo.popleft()
-            self._visit(value, opened)
 
     def _visit(self, value: Any, opened: bool) -> None:
         key = id(value)
@@ -221,6 +229,11 @@ class Outlook:
         if not is_stdlib(space.get("__name__", "")) and id(space) not in self._spaces:
             self._spaces[id(space)] = space
             self._todo += [(space[name], False) for name in self._names & space.keys()]
+
+
+def standing(task: Any) -> tuple[Any, ...]:
+    """Where a task stands: tasks that stand alike run the same code next."""
+    return tuple((id(link.code), link.lasti) for link in chain(task.get_coro()))
 
 
 def _nothing(_outlook: Outlook, _value: Any, _opened: bool) -> None:

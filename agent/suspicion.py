@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import quiet
@@ -40,6 +40,7 @@ class _Case:
 
     task: Any
     wait: Wait
+    future: int
     wakers: Wakers
     things: set[int] = field(default_factory=set)
     """Ids of what a bystander must not come to: the primitive, and the code of those who have ended."""
@@ -59,7 +60,7 @@ def suspects(
     lost = [case for case in cases if id(case.task.get_loop()) in dead]
     known = [case for case in cases if id(case.task.get_loop()) not in dead and _is_known(case)]
     others = _without_timeouts(known, pause)
-    found = {id(case.task): of_dead_loop(case.wait, case.wakers, now) for case in lost}
+    found = {id(case.task): replace(of_dead_loop(case.wait, case.wakers, now), future=case.future) for case in lost}
     for case in _left(others, [case.task for case in lost], state, pause):
         found[id(case.task)] = _reason(case, now)
     return found
@@ -73,7 +74,7 @@ def suspect(task: Any, state: State, now: float | None = None) -> Reason | None:
 def still(reason: Reason, task: Any) -> bool:
     """Whether what was concluded in another thread still holds; asked in the task's own loop."""
     wait = wait_of(task)
-    if wait.mode is Mode.READY or (wait.resource is not None and id(wait.resource) != reason.resource):
+    if wait.mode is Mode.READY or id(task._fut_waiter) != reason.future:
         return False
     if reason.dead_loop:
         return quiet.quiet(task.get_loop())
@@ -85,9 +86,9 @@ def _cases(tasks: Iterable[Any], pause: Callable[[], None]) -> list[_Case]:
     for count, task in enumerate(tasks):
         if count % _PAUSE_AFTER == 0:
             pause()
-        wait = wait_of(task)
+        future, wait = id(task._fut_waiter), wait_of(task)
         if wait.mode in (Mode.FREE, Mode.HELD) and wait.due is None:
-            cases.append(_Case(task, wait, _concerning(wait)))
+            cases.append(_Case(task, wait, future, _concerning(wait)))
     return cases
 
 
@@ -184,7 +185,7 @@ def _starters(wakers: Wakers) -> set[Any]:
 
 def _reason(case: _Case, now: float) -> Reason:
     tell = of_unfinished if _is_unfinished(case.wait) else of_ended
-    return tell(case.wait, case.wakers, now)
+    return replace(tell(case.wait, case.wakers, now), future=case.future)
 
 
 __all__ = ["Reason", "Waker", "still", "suspect", "suspects"]

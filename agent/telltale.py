@@ -43,6 +43,8 @@ class Reason:
     """Id of what is waited for; None for a bare wait."""
     dead_loop: bool = False
     """Nothing can happen in the loop any more."""
+    future: int | None = None
+    """Id of the future that the task awaits."""
 
 
 def of_dead_loop(wait: Wait, wakers: Wakers, now: float) -> Reason:

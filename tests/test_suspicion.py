@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+import warnings
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,8 +22,12 @@ from unstuck.agent.quiet import may_happen
 from unstuck.agent.suspicion import Reason, still, suspects
 
 from . import harness
+from .corpus import Case, cases, run
 from .programs import Program
+from .programs.deadlocks import PAIRS as DEADLOCKS
 from .programs.left import IDLE, KEPT, LEFT, SERVERS, Left
+from .programs.stuck import PAIRS as STUCK
+from .programs.traps import TRAPS
 
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 AWHILE = 0.06
@@ -100,6 +106,64 @@ def test_when_looked_at_from_a_thread(case: Left) -> None:
 def test_when_an_idle_program_is_looked_at_from_a_thread(program: Program) -> None:
     """Not a word either."""
     assert {} == look_at(program, from_thread=True)
+
+
+# -- healthy programs, looked at all the time --------------------------------------------------------------
+
+
+class Sceptic:
+    """Looks before each turn of a loop; whoever is suspected, and goes on all the same, was suspected wrongly."""
+
+    def __init__(self) -> None:
+        self.suspected: dict[int, tuple[Any, Any, Reason]] = {}
+        self.wrong: list[str] = []
+
+    def look(self, loop: Any) -> None:
+        for key, (task, future, reason) in list(self.suspected.items()):
+            living, awaited = task(), future()
+            if living is not None and living._fut_waiter is awaited is not None:
+                continue
+            del self.suspected[key]
+            stopped = awaited is not None and awaited.cancelled()
+            if living is not None and not living.cancelling() and not stopped:
+                self.wrong.append(f"{living.get_name()}: {reason.note}")
+        tasks = parked(loop)
+        for key, reason in suspects(tasks, api.current().state).items():
+            task = next(each for each in tasks if id(each) == key)
+            self.suspected.setdefault(key, (weakref.ref(task), weakref.ref(task._fut_waiter), reason))
+
+
+@pytest.fixture
+def sceptic(monkeypatch: pytest.MonkeyPatch) -> Sceptic:
+    looking, run_once = Sceptic(), asyncio.BaseEventLoop._run_once  # type: ignore[attr-defined]
+
+    def look_and_run(self: Any) -> None:
+        looking.look(self)
+        run_once(self)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "_run_once", look_and_run)
+    return looking
+
+
+HEALTHY = [*TRAPS, *(pair.healthy for pair in STUCK), *(pair.healthy for pair in DEADLOCKS)]
+
+
+@pytest.mark.parametrize("program", HEALTHY, ids=lambda each: each.__name__)
+def test_when_a_healthy_program_is_looked_at_all_the_time(program: Program, sceptic: Sceptic) -> None:
+    """Nobody is suspected who goes on by himself."""
+    harness.run_to_end(program)
+    assert [] == sceptic.wrong
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case.is_async and not case.parked], ids=lambda c: c.name)
+def test_when_a_mended_program_is_looked_at_all_the_time(case: Case, sceptic: Sceptic) -> None:
+    """Nor in the corpus."""
+    if run.why_not(case) or case.apart:
+        pytest.skip("runs elsewhere")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        asyncio.run(case.program(True))
+    assert [] == sceptic.wrong
 
 
 # -- what may still happen in a loop -----------------------------------------------------------------------
