@@ -86,6 +86,8 @@ class State:
         self.loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self.inherited: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         """Loops that were the parent's before a fork: never to be touched here, their pipes are shared."""
+        self.left_over: weakref.WeakKeyDictionary[Task[Any], int] = weakref.WeakKeyDictionary()
+        """Cancellations of living tasks that their task groups have not taken back, though they are over."""
         self.oversleeping: set[int] = set()
         """Ids of loops that seem to sleep over a ready callback, until that is told: to wake them would hide it."""
         self.facts: defaultdict[str, deque[Any]] = defaultdict(_bounded)

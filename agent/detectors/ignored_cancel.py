@@ -2,7 +2,8 @@
 
 Laws:
 - Cancelled is a task whose cancellation was asked for and not taken back: what ``asyncio.timeout`` and groups
-  cancel and ``uncancel`` themselves is none, nor one that has not been delivered yet.
+  cancel and ``uncancel`` themselves is none, nor what a group forgets to take back (``hooks.groups``), nor one
+  that has not been delivered yet.
 - A task that handles the CancelledError cleans up. That is its right as long as it moves, or waits for what
   will end by itself; standing still for ``stuck_after`` is told. What it waits for may be other tasks, such as
   one that it shields: if these move, or will by themselves, it does not stand still.
@@ -75,7 +76,7 @@ class IgnoredCancels:
 
     def look(self, sight: Sight) -> Iterable[Finding]:
         """The tasks that ignore their cancellation now, one finding for each coroutine function and way to do so."""
-        self._known = {key: each for key, each in self._known.items() if _task(each) is not None}
+        self._known = {key: each for key, each in self._known.items() if self._task(each) is not None}
         self._find(sight.now)
         old = sight.now - sight.settings.interval  # most tasks that are cancelled are done by then
         for key in self._next():
@@ -98,11 +99,19 @@ class IgnoredCancels:
             task = record()
             if (
                 isinstance(task, asyncio.Task)
-                and task.cancelling()
+                and self._is_cancelled(task)
                 and not task.done()
                 and len(self._known) < _MOST_KNOWN
             ):
                 self._known.setdefault(id(task), _Cancelled(weakref.ref(task), now, now))
+
+    def _is_cancelled(self, task: Any) -> bool:
+        return bool(task.cancelling() > self.state.left_over.get(task, 0))
+
+    def _task(self, known: _Cancelled) -> Any:
+        """The task, if it is still to end."""
+        task = known.task()
+        return task if task is not None and not task.done() and self._is_cancelled(task) else None
 
     def _next(self) -> list[int]:
         """The known ones whose turn it is."""
@@ -118,7 +127,7 @@ class IgnoredCancels:
         told = self._overdue.pop(key, None)
         if task is None or not _is_suspended(task) or _waits_for_cancelled(task):
             each.still = now
-            if told and _task(each) is not None:
+            if told and self._task(each) is not None:
                 self._overdue[key] = told  # between two waits
         elif each.free is None and _cleans_up(task):
             parties = _parties(task)
@@ -156,12 +165,6 @@ def _witness(task: Any) -> tuple[int, int]:
     """What changes when the task moves."""
     links = chain(task.get_coro())
     return id(getattr(task, "_fut_waiter", None)), links[-1].lasti if links else -1
-
-
-def _task(known: _Cancelled) -> Any:
-    """The task, if it is still to end."""
-    task = known.task()
-    return task if task is not None and not task.done() and task.cancelling() else None
 
 
 def _cleans_up(task: Any) -> bool:

@@ -13,7 +13,7 @@ from ..state import State
 
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
-    from . import coroutines, errors, factories, gathers, locks, loops, orphans, semaphores, sites, wakers
+    from . import coroutines, errors, factories, gathers, groups, locks, loops, orphans, semaphores, sites, wakers
     from .tasks import pass_on_anyio
 
     if sys.version_info >= (3, 14):
@@ -32,6 +32,8 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
     listeners = [each.listener(state) for each in (errors, orphans) if each.KIND in wanted]
     if listeners:
         errors.install(patches, state, *listeners)
+    if "ignored-cancel" in wanted:
+        groups.install(patches, state)
     if errors.KIND in wanted:
         gathers.install(patches, state)
     if orphans.KIND in wanted:

@@ -343,6 +343,21 @@ async def timeouts_and_groups() -> None:
     await spawn("work", work())
 
 
+@healthy
+async def supervisor_whose_children_fail() -> None:
+    """A group whose child fails while the task waits in the group's exit leaves a cancellation behind, up to 3.12."""
+
+    async def supervise() -> None:
+        for _ in range(3):
+            with contextlib.suppress(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails())
+                    group.create_task(asyncio.sleep(60))
+        await ticks()
+
+    await spawn("supervise", supervise())
+
+
 async def fails() -> None:
     raise OSError("gone")
 
