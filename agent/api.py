@@ -25,7 +25,7 @@ from .libraries import ANYIO
 from .patching import Patches
 from .pipeline import Pipeline
 from .sinks import Sink, open_sinks
-from .state import NOTES, State
+from .state import NOTES, SITES, State
 from .watchdog import Watchdog
 
 __all__ = ["DeadlockError", "install", "installed", "uninstall"]
@@ -148,6 +148,7 @@ def _wipe_notes() -> None:
     """Take our notes off every living primitive: one pass over the heap, at switch-off only."""
     kinds = (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition, asyncio.Queue, asyncio.Barrier)
     known: dict[type, bool] = {}
+    SITES.clear()
     for thing in gc.get_objects():
         cls = type(thing)  # not isinstance(): a lazy proxy of the program would wake up
         if known.setdefault(cls, issubclass(cls, kinds)):

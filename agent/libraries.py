@@ -8,7 +8,7 @@ Laws:
 from __future__ import annotations
 
 import sys
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 ANYIO = "anyio._backends._asyncio"
@@ -46,6 +46,8 @@ class Anyio:
             code for cls in self.groups for base in cls.__mro__ for name in _SPAWNING if (code := _code(base, name))
         ]
         """The methods of a task group that pass on the creation of a task."""
+        self.setting = _codes_of((*self.events, *self.limiters))
+        """The methods that set an event of asyncio's: one that is set once and for all, or made for a single wait."""
         self._wrappers = [code for cls in self.handles if (code := _code(cls, "_run_coro"))]
 
     def is_wrapper(self, coroutine: Any) -> bool:
@@ -60,6 +62,12 @@ def _classes(module: Any, name: str) -> tuple[type, ...]:
 
 def _code(cls: type, name: str) -> CodeType | None:
     return getattr(vars(cls).get(name), "__code__", None)
+
+
+def _codes_of(classes: tuple[type, ...]) -> list[CodeType]:
+    members = [member for cls in classes for member in vars(cls).values()]
+    setters = [member.fset for member in members if isinstance(member, property)]
+    return [each.__code__ for each in (*members, *setters) if isinstance(each, FunctionType)]
 
 
 _anyio: Anyio | None = None

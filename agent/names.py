@@ -24,7 +24,7 @@ from . import source
 from .attributes import instance_attributes, is_a, items
 from .resources import stands_for
 from .stacks import Link
-from .state import SITE
+from .state import site_of
 
 _MOST_VISITS = 6_000
 _MOST_ITEMS = 500
@@ -46,7 +46,7 @@ def name_all(wanted: Iterable[Any], links: Iterable[Link], spaces: Iterable[Spac
     found: dict[int, str] = {}
     _search(_roots(list(links), list(spaces)), set(things), found)
     for key, thing in things.items():
-        found.setdefault(key, assigned_name(getattr(thing, SITE, None)) or type(thing).__name__)
+        found.setdefault(key, assigned_name(site_of(thing)) or type(thing).__name__)
     doubles = {name for name, count in Counter(found.values()).items() if count > 1}
     return {key: f"{name} ({key:#x})" if name in doubles else name for key, name in found.items()}
 

@@ -14,7 +14,7 @@ from typing import Any
 from .attributes import instance_attributes
 from .hooks.knot import holder_ids as noted_holders
 from .libraries import anyio
-from .state import SITE
+from .state import site_of
 
 
 def is_resource(thing: Any) -> bool:
@@ -72,7 +72,7 @@ def units(thing: Any) -> int | None:
     if is_anyio(thing):
         total = getattr(thing, "_total_tokens", None)
         return total if isinstance(total, int) else None
-    site = getattr(thing, SITE, None)
+    site = site_of(thing)
     return site[2] if site and len(site) > 2 else None
 
 

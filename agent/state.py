@@ -40,6 +40,23 @@ class OwnReference(weakref.ref[Any]):
     __slots__ = ()
 
 
+SITES: dict[OwnReference, Site] = {}
+"""Where those were made that can bear no note; a weak reference finds its entry as long as the thing lives."""
+
+
+def site_of(thing: Any) -> Any:
+    """Where a lock, queue or the like was made, as its maker's code and offset (and units); None when nobody saw."""
+    site = getattr(thing, SITE, None)
+    if site is not None or not SITES or not is_plain(type(thing)):
+        return site
+    return SITES.get(OwnReference(thing))
+
+
+def is_plain(cls: Any) -> bool:
+    """Whether objects of the class can be looked up by a weak reference without a line of the program being run."""
+    return bool(cls.__weakrefoffset__) and cls.__hash__ is object.__hash__
+
+
 class TaskRecord(weakref.ref["Task[Any]"]):
     """A weak reference to a task that also bears what was known at its birth, and the watcher's notes.
 

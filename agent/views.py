@@ -19,7 +19,7 @@ from .names import name_all
 from .resources import type_name, units, waiters
 from .snapshot import Edge, Held, Place, ResourceView, TaskView
 from .stacks import Link, chain, line_of
-from .state import SITE, State
+from .state import State, site_of
 from .waits import Mode
 from .waits.joiners import cancellers, parent_of
 
@@ -158,7 +158,7 @@ class Views:
         """A view of a lock or semaphore."""
         node = self.graph.nodes[key]
         resource = node.thing
-        site = getattr(resource, SITE, None)
+        site = site_of(resource)
         return ResourceView(
             id=resource_id(resource),
             type=type_name(resource),

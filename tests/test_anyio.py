@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import linecache
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ import pytest
 
 import unstuck
 from unstuck.agent.findings import Finding
+from unstuck.agent.stacks import line_of
+from unstuck.agent.state import SITES, site_of
 from unstuck.agent.waits import wait_of
 
 from . import harness
 from .children import output
 from .programs import Pair, Program
-from .programs.anyio_programs import HEALTHY, PAIRS, opposite_order, use
+from .programs.anyio_programs import HEALTHY, PAIRS, made_outside, opposite_order, use
 from .programs.deadlocks import both, pause, spawn
 
 TWINS = [*dict.fromkeys(pair.healthy for pair in PAIRS), *HEALTHY]
@@ -60,9 +63,10 @@ def test_when_it_is_told() -> None:
     """Names, types, places of creation and coroutines are the program's, not anyio's."""
     finding = find("opposite_order")
     names = {each.name for each in finding.resources}
-    assert len(names) == 2
-    if sys.version_info >= (3, 13):  # before, only arguments are read by name
-        assert {"a in opposite_order()", "b in opposite_order()"} == names
+    assert {"a in opposite_order()", "b in opposite_order()"} == names
+    assert {"a, b = anyio.Lock(), anyio.Lock()"} == {
+        each.created_at.code for each in finding.resources if each.created_at
+    }
     assert {"anyio.Lock"} == {each.type for each in finding.resources}
     assert [1, 1] == [each.waiters for each in finding.resources]
     assert {"both"} == {task.coro for task in finding.core}
@@ -341,3 +345,24 @@ def test_when_a_task_waits_again_and_again() -> None:
     with harness.agent(slow_wait_after=0.1) as ear:
         harness.run_to_end(program)
     assert [] == ear.events
+
+
+def test_when_anyios_primitives_are_made() -> None:
+    """Where each was made is known, also within a condition and for what an adapter makes later; then forgotten."""
+
+    async def program() -> None:
+        adapter = made_outside()[0]
+        things = [anyio.Lock(), anyio.CapacityLimiter(1), anyio.Semaphore(1), anyio.Condition()._lock]
+        async with adapter:
+            inner = adapter._internal_lock
+        lines = [linecache.getline(site[0].co_filename, line_of(*site[:2])) for site in map(site_of, things)]
+        assert ["things = [" in line for line in lines] == [True] * 4
+        assert "(anyio.Lock(), anyio.CapacityLimiter(1))" in linecache.getline(
+            site_of(inner)[0].co_filename, line_of(*site_of(inner)[:2])
+        )
+
+    with harness.agent():
+        asyncio.run(program())
+        gc.collect()
+        assert len(SITES) == 0
+    assert vars(type(anyio.Lock())).get("__init__").__module__.startswith("anyio")

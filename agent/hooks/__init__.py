@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 
 from ..imports import after_import
-from ..libraries import ANYIO
+from ..libraries import ANYIO, anyio
 from ..patching import Patches
 from ..state import State
 
@@ -14,7 +15,6 @@ from ..state import State
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
     from . import coroutines, errors, factories, gathers, groups, locks, loops, orphans, semaphores, sites, wakers
-    from .tasks import pass_on_anyio
 
     if sys.version_info >= (3, 14):
         from . import tasks_loop as tasks
@@ -38,10 +38,10 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
         gathers.install(patches, state)
     if orphans.KIND in wanted:
         orphans.install(patches, state)
-    if ANYIO in sys.modules:
-        pass_on_anyio()
+    if anyio() is not None:
+        _hook_anyio(patches, state)
     else:
-        after_import(ANYIO, pass_on_anyio)
+        after_import(ANYIO, functools.partial(_hook_anyio, patches, state))
 
 
 def leave(state: State) -> None:
@@ -49,3 +49,15 @@ def leave(state: State) -> None:
     from . import obituaries
 
     obituaries.unwatch(state)
+
+
+def _hook_anyio(patches: Patches, state: State) -> None:
+    """anyio's task groups and primitives; called when its module has run to the end."""
+    from . import anyio_sites, noting, tasks
+
+    library = anyio(executed=True)
+    if library is not None and state.on:
+        tasks.PASSING.update(map(id, library.spawning))
+        for known in (noting.PASSING, noting.UNNOTED):
+            known.update({id(code): code for code in library.setting})
+        anyio_sites.install(patches, library)

@@ -42,18 +42,20 @@ def _codes_of(module: Any) -> Iterator[CodeType]:
 PASSING = {id(code): code for module in (locks, queues) for code in _codes_of(module)}
 PASSING[id(_RUN_HANDLE)] = _RUN_HANDLE
 """What passes an act on: Queue.put over put_nowait, notify_all over notify, a barrier over its condition."""
+UNNOTED = {id(_MAKING_QUEUE): _MAKING_QUEUE}
+"""Of these, what acts on an event of which nobody will ever ask: its own, or one that stays set."""
 
 
 def noter(state: State) -> Note:
     """The function that enters an actor."""
     entering = _Entering()
-    getframe, enter_task, passing = sys._getframe, entering.task, PASSING
+    getframe, enter_task, passing, unnoted = sys._getframe, entering.task, PASSING, UNNOTED
 
     def note(primitive: Any, mark: str, kind: str) -> None:
         try:
             frame: FrameType | None = getframe(2)
             while frame is not None and id(frame.f_code) in passing:
-                if frame.f_code is _MAKING_QUEUE:  # the event within
+                if id(frame.f_code) in unnoted:
                     return
                 frame = frame.f_back if frame.f_code is not _RUN_HANDLE else None
             if state.on:

@@ -14,7 +14,6 @@ from asyncio import taskgroups, tasks
 from types import CodeType, FrameType
 from typing import Any
 
-from ..libraries import anyio
 from ..state import State, TaskRecord
 
 
@@ -41,13 +40,6 @@ _PASSING: tuple[CodeType, ...] = (
 )
 PASSING = set(map(id, _PASSING))
 """Ids of code objects that only pass a creation on; the hooks add their own."""
-
-
-def pass_on_anyio() -> None:
-    """anyio's task groups only pass a creation on, too; called when anyio has been loaded."""
-    library = anyio(executed=True)
-    if library is not None:
-        PASSING.update(map(id, library.spawning))
 
 
 def creating_frame(frame: FrameType | None) -> FrameType | None:
