@@ -62,9 +62,17 @@ def look_at(program: Program, from_thread: bool = False) -> dict[str, Reason]:
             server.close()
         main.cancel()
 
+    failures: list[Exception] = []
+
+    def look_once() -> None:
+        try:
+            look()
+        except Exception as failure:
+            failures.append(failure)
+
     def watch() -> None:
         time.sleep(AWHILE)
-        look()
+        look_once()
         loop.call_soon_threadsafe(end)
 
     with asyncio.Runner() as runner, contextlib.suppress(asyncio.CancelledError):
@@ -74,8 +82,10 @@ def look_at(program: Program, from_thread: bool = False) -> dict[str, Reason]:
         if from_thread:
             threading.Thread(target=watch).start()
         else:
-            loop.call_later(AWHILE, lambda: (look(), end()))
+            loop.call_later(AWHILE, lambda: (look_once(), end()))
         loop.run_until_complete(main)
+    if failures:
+        raise failures[0]
     return found
 
 
