@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import atexit
 import gc
@@ -39,6 +40,7 @@ class _Agent:
         self.pipeline = Pipeline(self.state, settings, [*open_sinks(settings, complain), *sinks], complain)
         self.watchdog = Watchdog(self.pipeline)
         self.state.on_knot = self.watchdog.on_knot
+        self.watchdog.on_dismissal = _dismiss
         hooks.install(self.patches, self.state, self.watchdog.on_loop, settings.detect)
         self.watchdog.start()
 
@@ -135,6 +137,7 @@ def _after_fork_in_parent() -> None:
             if loop.is_running():
                 loop.call_soon_threadsafe(_agent.watchdog.on_loop)
                 return
+        _agent.pipeline.rest()
 
 
 def _after_fork_in_child() -> None:
@@ -142,6 +145,11 @@ def _after_fork_in_child() -> None:
         _agent.state.disown()
         _agent.pipeline.forget()
         _agent.watchdog.renew()
+
+
+def _dismiss() -> None:
+    """Switch off from the watcher's own thread, which cannot wait for its own end."""
+    _thread.start_new_thread(uninstall, ())
 
 
 def _wipe_notes() -> None:

@@ -121,6 +121,11 @@ class Ledger:
         """What is open now, oldest first."""
         return tuple(entry.finding for entry in self._open.values())
 
+    def open_events(self, now: float) -> list[Event]:
+        """The same as they would have been told when they were last told."""
+        wall = time.time() - now
+        return [Event("opened", wall + entry.told, entry.finding) for entry in list(self._open.values())]
+
     def report(self, findings: Iterable[Finding], now: float, news: bool = False) -> list[Event]:
         """Enter what a detector sees now; the events are what has changed. ``news``: an open finding has grown."""
         events = []

@@ -71,6 +71,36 @@ def pids(folder: str) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that id, as far as this one can see."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def remove_dead(path: str) -> bool:
+    """Remove a socket at which nobody listens; whether it was one.
+
+    The pid alone does not tell: that of a process in another container means nothing here.
+    """
+    import socket  # only who finds dead ones pays
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.setblocking(False)
+        try:
+            stream.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return True
+        except OSError:
+            return False
+    return False
+
+
 def _temporary(environ: Mapping[str, str]) -> str:
     return os.path.join(environ.get("TMPDIR") or "/tmp", f"unstuck-{_me()}")
 

@@ -23,6 +23,7 @@ from .detectors.model import Detector, Over, Sight
 from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
 from .proving import Proving
+from .serving import Server, Subject
 from .sinks import Sink
 from .sinks.stderr import render
 from .state import State
@@ -48,6 +49,10 @@ class Pipeline:
         self.standstill = slow_wait.Standstill(settings.interval)
         self.detectors = looking(settings.detect, state)
         self.failed: dict[str, str] = {}
+        self.server = next((sink for sink in sinks if isinstance(sink, Server)), None)
+        """Who answers dashboards; None without a socket."""
+        if self.server is not None:
+            self.server.watch(self._subject())
         self.census = Census()
         self._vigils: dict[Hashable, Vigil] = {}
 
@@ -66,6 +71,20 @@ class Pipeline:
         if self._wants(blocked_loop.KIND):
             self._guard(blocked_loop.KIND, self._look_at_loops)
         self._look([each for each in self.detectors if each.often])
+
+    def serve(self) -> None:
+        """Answer whoever looks at this process through its socket."""
+        server = self.server
+        if server is not None:
+            self._guard("sink socket", server.serve)
+            if "sink socket" in self.failed:
+                self.server = None
+                self._guard("closing the socket", server.disown)
+
+    def rest(self) -> None:
+        """Nothing is looked at for a while: nobody shall wait at the socket."""
+        if self.server is not None:
+            self._guard("sink socket", self.server.disown)
 
     def knots(self, keys: Iterable[int]) -> None:
         """Some task's wait may just have closed a knot: ask its loop at once."""
@@ -103,6 +122,20 @@ class Pipeline:
         self.ledger, self._vigils = Ledger(), {}
         self.detectors = looking(self.settings.detect, self.state)
         self.loop_watch.forget()
+        if self.server is not None:
+            self._guard("sink socket", self.server.disown)
+
+    def _subject(self) -> Subject:
+        return Subject(
+            self.state,
+            self.settings,
+            self.complain,
+            lambda: self.ledger.open_events(time.monotonic()),
+            lambda: self.ledger.retracted,
+            lambda: self.failed,
+            self.loop_watch.stalled,
+            actions.cancel,
+        )
 
     def _wants(self, kind: str) -> bool:
         return kind in self.settings.detect

@@ -14,6 +14,7 @@ import _thread
 import collections
 import os
 import time
+from collections.abc import Callable
 
 from .pipeline import Pipeline
 
@@ -24,6 +25,8 @@ class Watchdog:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self._knots: collections.deque[int] = collections.deque()
+        self.on_dismissal: Callable[[], None] = _nothing
+        """Called when somebody who may has asked for the agent to be switched off."""
         self._stopping = self._paused = False
         self._reset()
 
@@ -92,19 +95,35 @@ class Watchdog:
             ended.release()
 
     def _watch(self) -> None:
-        state, period = self.pipeline.state, self.pipeline.period
-        interval = self.pipeline.settings.interval
+        pipeline, interval = self.pipeline, self.pipeline.settings.interval
         tick = time.monotonic() + interval
+        look = 0.0
         while not self._stopping:
-            watched = len(state.loops) > 0
-            self._bell.acquire(timeout=period if watched else interval if state.records else -1)
+            is_rung = self._bell.acquire(timeout=self._patience())
             if self._stopping:
                 return
             self._serve_knots()
-            self.pipeline.look_at_loops()
-            if time.monotonic() >= tick:
-                self.pipeline.tick()
+            now = time.monotonic()
+            if is_rung or now >= look:
+                pipeline.look_at_loops()
+                look = now + 0.9 * pipeline.period  # a wait may end a moment early
+            if now >= tick:
+                pipeline.tick()
                 tick = time.monotonic() + interval
+            pipeline.serve()
+            if pipeline.server is not None and pipeline.server.has_to_go:
+                pipeline.server.has_to_go = False
+                self.on_dismissal()
+
+    def _patience(self) -> float:
+        """How long to sleep at most; -1: until somebody rings."""
+        pipeline = self.pipeline
+        asked = pipeline.server.pause if pipeline.server is not None else None
+        if len(pipeline.state.loops) > 0:
+            return pipeline.period if asked is None else min(asked, pipeline.period)
+        if pipeline.state.records and asked is None:
+            return pipeline.settings.interval
+        return -1 if asked is None else asked
 
     def _serve_knots(self) -> None:
         keys = set()
@@ -112,3 +131,7 @@ class Watchdog:
             keys.add(self._knots.popleft())
         if keys:
             self.pipeline.knots(keys)
+
+
+def _nothing() -> None:
+    return None

@@ -108,6 +108,8 @@ class Health(Row, frozen=True):
     retracted: int
     failed: dict[str, str] = {}
     """Parts of the agent that failed and are switched off, each with the reason."""
+    oldest: float | None = None
+    """Since when somebody has been waiting for a lock, semaphore or pool that others hold; None while nobody is."""
 
 
 class Greeting(Frame, frozen=True):

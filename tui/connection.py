@@ -126,7 +126,10 @@ class Connection:
             raise Unreachable(f"process {self.process.pid} sent {wrong}", NO_ANSWER) from None
 
     def _introduce(self, attach: wire.Attach, patience: float) -> wire.Greeting:
-        self.send(attach, patience)
+        try:
+            self.send(attach, patience)
+        except Left:
+            pass  # it may have said why
         for frame in self.frames(patience):
             if isinstance(frame, wire.Refusal):
                 raise Unreachable(f"process {self.process.pid} refuses: {frame.reason}", NO_ANSWER)
@@ -153,7 +156,7 @@ def _in_folder(path: str) -> Iterator[Process]:
         raise Unreachable(str(refused), NO_ANSWER) from None
     for pid in pids:
         process = Process(pid, folder.path_of(path, pid))
-        if _is_alive(pid) or _has_listener(process):
+        if folder.is_alive(pid) or not _is_removed(process):
             yield process
 
 
@@ -167,38 +170,19 @@ def _connect(process: Process, patience: float) -> socket.socket:
         if isinstance(failed, TimeoutError | BlockingIOError):
             raise Unreachable(f"process {process.pid} does not answer", NO_ANSWER) from None
         if isinstance(failed, ConnectionRefusedError):
-            _remove(process)
+            _is_removed(process)
         raise Unreachable(f"process {process.pid} has ended, or its agent was switched off") from None
     return stream
 
 
-def _has_listener(process: Process) -> bool:
-    """Whether somebody is there after all: a process of another container has a pid that means nothing here."""
-    try:
-        _connect(process, 0.2).close()
-    except Unreachable as failed:
-        return failed.code == NO_ANSWER
-    return True
-
-
-def _remove(process: Process) -> None:
+def _is_removed(process: Process) -> bool:
     """Take away the socket of a process that has died. Only Linux refuses for no other reason than that."""
-    if sys.platform != "linux" and _is_alive(process.pid):
-        return
-    try:
-        os.unlink(process.path)
-    except OSError:
-        return
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if sys.platform != "linux" and folder.is_alive(process.pid):
         return False
+    try:
+        return folder.remove_dead(process.path)
     except OSError:
-        return True
-    return True
+        return True  # somebody else has just done so
 
 
 def _why_not(pid: int, folders: Sequence[str]) -> str:

@@ -66,6 +66,11 @@ class LoopWatch:
             over += [ended] if ended else []
         return found, over
 
+    def stalled(self, loop: Any) -> float:
+        """For how many seconds, as far as was seen, the loop has been running one and the same callback."""
+        spell = self._spells.get(id(loop))
+        return spell.blocked if spell is not None else 0.0
+
     def forget(self) -> list[tuple[str, int, int]]:
         """End all spells, as at shutdown; the subjects of those that had been reported."""
         subjects = [spell.subject for spell in self._spells.values() if spell.subject]

@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -51,10 +52,18 @@ def _jsonl(path: str, _settings: Settings, complain: Complain) -> Sink:
     return JsonLinesSink(path, complain)
 
 
+def _socket(_argument: str, settings: Settings, _complain: Complain) -> Sink:
+    from ..serving import Server
+
+    return Server(settings)
+
+
 FACTORIES: dict[str, Factory] = {
     "stderr": _stderr,
     "jsonl": _jsonl,
 }
+if hasattr(os, "geteuid"):  # not on Windows, which has no sockets that belong to a user
+    FACTORIES["socket"] = _socket
 
 
 def open_sinks(settings: Settings, complain: Complain) -> list[Sink]:

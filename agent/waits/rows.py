@@ -61,6 +61,10 @@ class Table:
             if row.outside:
                 self.outside.add(id(code))
 
+    def row(self, code: CodeType) -> Row | None:
+        """The row of this very function."""
+        return self._rows.get(id(code))
+
     def match(self, links: list[Link]) -> tuple[Link, Row] | None:
         """The deciding frame of a chain and its row."""
         found: tuple[Link, Row] | None = None

@@ -1,0 +1,188 @@
+"""What there is to be seen, for all clients alike: one look at the tasks, one allowance, one set of samples.
+
+Law: clients take turns at what the allowance leaves for rows; a row is made once, for whoever is told of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from .. import wire
+from ..census import HAND_BACK
+from ..delays import Delays
+from ..views import loop_name
+from .allowance import Allowance
+from .details import detail_of
+from .feed import READY, RUNNING, WAITING, Entry, Feed, count, loops
+from .subject import Subject
+from .tab import Tab
+from .text import clean
+from .things import Things
+
+_MOST_ROWS = 2_000
+_ROWS_AT_ONCE = 50
+_FRESH = 0.04
+_STALE = 5.0
+_WORTH = 0.003
+"""Seconds of allowance that are worth an update of their own."""
+
+
+class Scene:
+    """The process as clients see it. ``now`` is monotonic seconds throughout."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.allowance = Allowance()
+        self.feed: Feed | None = None
+        self.tabs: list[Tab] = []
+        self._delays = Delays(subject.stalled)
+        self._counts: dict[str, int] = {}
+        self._counted = 0.0
+
+    @property
+    def has_time(self) -> bool:
+        """Whether more than a few rows could be made at once."""
+        return self.allowance.left > _WORTH
+
+    def open(self, now: float) -> Tab:
+        """Somebody wants to see tasks: what he is to be told of them."""
+        if self.feed is None:
+            self.feed = Feed(self.subject.state, self._on_move, self._on_leave)
+            self.feed.look(now)
+        tab = Tab(self.feed.living(), self.feed.things.known.values())
+        self.tabs.append(tab)
+        return tab
+
+    def close(self, tab: Tab) -> None:
+        """He does not want to any more."""
+        self.tabs.remove(tab)
+        if not self.tabs:
+            self.feed = None
+
+    def look(self, now: float) -> None:
+        """Look at the tasks, if the allowance has it."""
+        if self.feed is None:
+            self._count(now)
+        elif self.allowance.left > 0 and now - self.feed.looked >= _FRESH:
+            self.feed.look(now)
+
+    def look_at_things(self) -> None:
+        """Look at what tasks wait for, and how it is called; after the rows, for these tell what it is."""
+        if self.feed is None:
+            return
+        things = self.feed.things
+        self._refresh(things)
+        if things.nameless and self.has_time and not any(tab.pending for tab in self.tabs):
+            things.find_names(self._told_names())
+            self._refresh(things)
+
+    def is_complete(self, tab: Tab, stacks: bool) -> bool:
+        """Whether a client has been told of all that lived when it came, and of what that waits for."""
+        if self.feed is None or not tab.is_complete or self.feed.things.unseen:
+            return False
+        return not (stacks and self.feed.things.nameless) or self.allowance.is_busy
+
+    def sample(self) -> None:
+        """Note how late the loops are."""
+        self._delays.sample(loops(self.subject.state))
+
+    def delays(self) -> dict[str, tuple[float, ...]]:
+        """How late the loops were, by their ids, since the last call."""
+        taken = self._delays.take()
+        return {loop_name(loop): taken.get(id(loop), ()) for loop in loops(self.subject.state)}
+
+    def rows(self, tab: Tab, stacks: bool) -> tuple[tuple[wire.Task, ...], tuple[wire.Detail, ...]]:
+        """Rows of the tasks that a client is to be told of next; their details too if it wants ``stacks``."""
+        rows, details, feed = list[wire.Task](), list[wire.Detail](), self.feed
+        for entry in self._rationed(islice(tab.pending, _MOST_ROWS)) if feed is not None else ():
+            row = feed.row(entry, not self.allowance.is_busy) if feed is not None else None
+            if row is None:
+                tab.missed(entry)
+                continue
+            rows.append(row)
+            if tab.told(entry) and stacks:
+                detail = self.detail(entry)
+                details += [detail] if detail is not None else []
+        return tuple(rows), tuple(details)
+
+    def detail(self, entry: Entry, past: tuple[wire.Past, ...] = ()) -> wire.Detail | None:
+        """All there is to tell of one task; None when it is gone."""
+        return detail_of(entry, self.subject.state, self.feed.things, past) if self.feed is not None else None
+
+    def health(self) -> wire.Health:
+        """How the process and the agent in it are."""
+        counts = self.feed.counts if self.feed is not None else self._counts
+        running, ready, waiting = (counts.get(state, 0) for state in (RUNNING, READY, WAITING))
+        waits = [since for _key, _resource, since in self.subject.state.waits()]
+        return wire.Health(
+            running + ready + waiting,
+            running,
+            ready,
+            waiting,
+            time.thread_time(),
+            self.subject.retracted(),
+            {part: clean(reason) for part, reason in self.subject.failed().items()},
+            min(waits) + time.time() - time.monotonic() if waits else None,
+        )
+
+    def loops(self) -> tuple[wire.Loop, ...]:
+        """All loops, without their delays."""
+        found, state = loops(self.subject.state), self.subject.state
+        tasks = Counter(_loops_of(state.tasks())) if len(found) > 1 else None
+        return tuple(
+            wire.Loop(
+                loop_name(loop),
+                _thread_name(loop),
+                loop.is_running(),
+                self.health().tasks if tasks is None else tasks[id(loop)],
+            )
+            for loop in found
+        )
+
+    def _rationed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The entries, until the allowance is used up; the interpreter is handed back now and then."""
+        until = time.thread_time() + self.allowance.left
+        for number, entry in enumerate(list(entries), 1):
+            yield entry
+            if number % _ROWS_AT_ONCE == 0:
+                if time.thread_time() > until:
+                    return
+                time.sleep(HAND_BACK)
+
+    def _refresh(self, things: Things) -> None:
+        for thing in things.refresh(time.thread_time() + self.allowance.left):
+            for tab in self.tabs:
+                tab.on_change(thing)
+        for thing in things.take_over():
+            for tab in self.tabs:
+                tab.on_over(thing)
+
+    def _told_names(self) -> dict[str, str]:
+        """What open findings call their resources."""
+        return {resource.id: resource.name for event in self.subject.findings() for resource in event.finding.resources}
+
+    def _count(self, now: float) -> None:
+        if self.allowance.left > 0 or now - self._counted > _STALE:
+            self._counts, self._counted = count(self.subject.state), now
+
+    def _on_move(self, entry: Entry) -> None:
+        for tab in self.tabs:
+            tab.on_move(entry)
+
+    def _on_leave(self, entry: Entry) -> None:
+        for tab in self.tabs:
+            tab.on_leave(entry)
+
+
+def _loops_of(tasks: Iterable[Any]) -> Iterator[int]:
+    return (id(task.get_loop()) for task in tasks if not task.done())
+
+
+def _thread_name(loop: Any) -> str:
+    thread = threading._active.get(getattr(loop, "_thread_id", None))  # type: ignore[attr-defined]
+    return clean(thread.name) if thread is not None else ""
