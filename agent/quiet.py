@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any
 
 from .attributes import is_a, own
+from .standing import current_frames
 from .timers import pending
 
 _WORKER = concurrent.futures.thread._worker.__code__
@@ -80,7 +81,7 @@ def signals(loop: Any) -> str | None:
 
 def threads(loop: Any) -> str | None:
     """Threads that may call into the loop."""
-    frames = sys._current_frames()
+    frames = current_frames()
     count, own = len(frames), getattr(loop, "_thread_id", None)
     frames.pop(threading.get_ident(), None)  # this very frame: it would keep itself alive
     names = {thread.ident: thread.name for thread in list(threading._active.values())}  # type: ignore[attr-defined]

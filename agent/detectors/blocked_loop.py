@@ -11,7 +11,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 import weakref
@@ -21,6 +20,7 @@ from typing import Any
 
 from ..findings import SUSPECTED, Finding
 from ..snapshot import Place, TaskView
+from ..standing import current_frames
 from ..state import State
 from ..threads.reading import may_wait, thread_wait
 from ..threads.world import is_runnable
@@ -54,7 +54,7 @@ class LoopWatch:
 
     def look(self, now: float) -> tuple[list[Finding], list[tuple[str, int, int]]]:
         """New findings, and the subjects of those that are over. ``now`` is monotonic seconds."""
-        frames = sys._current_frames()
+        frames = current_frames()
         frames.pop(threading.get_ident(), None)  # our own frame in our own local would be a cycle at each look
         loops = list(self.state.loops)
         gone = self._spells.keys() - set(map(id, loops))

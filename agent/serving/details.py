@@ -5,7 +5,6 @@ Law: only for the task that somebody follows, or once for each where a client as
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from types import FrameType
@@ -16,6 +15,7 @@ from ..managers import within
 from ..resources import holder_ids, is_resource, stands_for
 from ..snapshot import Place
 from ..stacks import Link, chain, line_of
+from ..standing import current_frames
 from ..state import State
 from ..views import place_of, resource_id, task_id
 from ..waits.joiners import parent_of
@@ -103,7 +103,7 @@ def _held_by_note(task: Any, things: Things) -> Iterator[str]:
 
 def _running_stack(task: Any) -> list[Place]:
     """Where a running task is: its loop's thread, from the task's step on."""
-    frame: FrameType | None = sys._current_frames().get(getattr(task.get_loop(), "_thread_id", None) or 0)
+    frame: FrameType | None = current_frames().get(getattr(task.get_loop(), "_thread_id", None) or 0)
     found = list[Place]()
     while frame is not None and len(found) < _MOST_FRAMES:
         if frame.f_globals.get("__name__") == _LOOP:

@@ -17,6 +17,7 @@ from functools import cached_property
 from types import FrameType
 from typing import Any
 
+from ..standing import current_frames
 from ..waits.model import Mode, Wait
 from .frames import outwards, stdlib_local
 from .reading import thread_wait
@@ -60,7 +61,7 @@ class World:
     """The threads of this process by their identity, and what they run."""
 
     def __init__(self) -> None:
-        frames = sys._current_frames()
+        frames = current_frames()
         frames.pop(threading.get_ident(), None)
         self.parties = {ident: Party(ident, frame, (id(frame), frame.f_lasti)) for ident, frame in frames.items()}
 
