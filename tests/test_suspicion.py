@@ -67,7 +67,7 @@ def look_at(program: Program, from_thread: bool = False) -> dict[str, Reason]:
     def look_once() -> None:
         try:
             look()
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is told in the main thread
             failures.append(failure)
 
     def watch() -> None:
