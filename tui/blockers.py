@@ -1,0 +1,125 @@
+"""Who blocks whom: a forest from those that everybody waits for down to those that merely wait.
+
+Laws:
+- Every task and resource has at most one parent: a task what it waits for, a resource its only holder. Of several
+  joined tasks the one that has waited longest is taken; what several hold is a root of its own.
+- A circle is cut at the task that has waited longest; where it closes, that task is named once more.
+- Linear in tasks and resources; nothing recurses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..agent import wire
+from .scene import Shot
+
+
+@dataclass(slots=True)
+class Forest:
+    """The forest of one process. Keys are ids of tasks and resources."""
+
+    shot: Shot
+    parent: dict[str, str] = field(default_factory=dict)
+    children: dict[str, list[str]] = field(default_factory=dict)
+    blocked: dict[str, int] = field(default_factory=dict)
+    """How many tasks wait below each, directly or through others; a circle's members count for its root."""
+    closes: dict[str, str] = field(default_factory=dict)
+    """Of each circle's root: what it waits for itself, where the circle closes."""
+    closing: dict[str, str] = field(default_factory=dict)
+    """The same the other way: below what the circle closes, and on which root."""
+    roots: list[str] = field(default_factory=list)
+    """Those on whom somebody waits and who wait for nobody, the most blocking first."""
+
+    def is_circle(self, root: str) -> bool:
+        """Whether the root waits for something below itself."""
+        return root in self.closes
+
+
+def forest(shot: Shot) -> Forest:
+    """Who blocks whom in this process."""
+    made = Forest(shot, _parents(shot))
+    for child, parent in made.parent.items():
+        made.children.setdefault(parent, []).append(child)
+    _cut_circles(made)
+    _count(made)
+    for below in made.children.values():
+        if len(below) > 1:
+            below.sort(key=lambda child: since(shot, child))
+            below.sort(key=lambda child: made.blocked.get(child, 0), reverse=True)
+    made.roots = [key for key in made.children if key not in made.parent]
+    made.roots.sort(key=lambda root: _rank(made, root))
+    return made
+
+
+def _count(made: Forest) -> None:
+    """How many tasks wait below each, from those with nothing but leaves below them upwards."""
+    inner = [key for key in made.children if key not in made.parent]
+    for key in inner:  # grows while it is walked
+        inner += [child for child in made.children[key] if child in made.children]
+    tasks, blocked = made.shot.tasks, made.blocked
+    for key in reversed(inner):
+        below = made.children[key]
+        blocked[key] = sum(map(tasks.__contains__, below)) + sum(blocked[each] for each in below if each in blocked)
+    for root in made.closes:
+        blocked[root] += 1
+
+
+def since(shot: Shot, key: str) -> float:
+    """Since when a task has been in its state, or a resource has been waited for."""
+    task = shot.tasks.get(key)
+    if task is not None:
+        return task.since
+    resource = shot.resources.get(key)
+    return shot.time if resource is None or resource.oldest is None else resource.oldest
+
+
+def _parents(shot: Shot) -> dict[str, str]:
+    tasks, resources = shot.tasks, shot.resources
+    found: dict[str, str] = {}
+    for task in tasks.values():
+        if task.on is not None and task.on in resources:
+            found[task.id] = task.on
+        elif (task.joins or task.on in tasks) and (target := _joined(shot, task)):
+            found[task.id] = target
+    for resource in resources.values():
+        holders = set(resource.holders)
+        if len(holders) == 1 and (holder := holders.pop()) in tasks:
+            found[resource.id] = holder
+    return found
+
+
+def _joined(shot: Shot, task: wire.Task) -> str | None:
+    """Of the tasks that it joins, the one that has waited longest."""
+    alive = [shot.tasks[each] for each in (*task.joins, task.on or "") if each in shot.tasks]
+    return min(alive, key=lambda each: (each.state != "waiting", each.since)).id if alive else None
+
+
+def _cut_circles(made: Forest) -> None:
+    """Take one link out of each circle, so that what is left is a forest."""
+    walked: dict[str, int] = {}
+    for number, start in enumerate(made.children):  # whoever blocks nobody is part of no circle
+        here: str | None = start
+        while here is not None and here not in walked:
+            walked[here] = number
+            here = made.parent.get(here)
+        if here is not None and walked[here] == number and here in made.parent:
+            _cut(made, here)
+
+
+def _cut(made: Forest, start: str) -> None:
+    circle = [start]
+    while (following := made.parent[circle[-1]]) != start:
+        circle.append(following)
+    tasks = [key for key in circle if key in made.shot.tasks] or circle
+    root = min(tasks, key=lambda key: (since(made.shot, key), key))
+    target = made.closes[root] = made.parent.pop(root)
+    made.closing[target] = root
+    made.children[target].remove(root)
+
+
+def _rank(made: Forest, root: str) -> tuple[int, int, float]:
+    """Circles first, then tasks and what somebody holds, then what nobody owns: idle workers wait there too."""
+    resource = made.shot.resources.get(root)
+    kind = 0 if made.is_circle(root) else 1 if resource is None or resource.holders else 2
+    return kind, -made.blocked[root], since(made.shot, root)

@@ -1,0 +1,72 @@
+"""The line at the top: which processes, how they are, whether what is seen is live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import words
+from ..ink import Cell, Line, apart, clean, clip, joined, line, width_of
+from ..scene import ENDED, SILENT, Scene, Shot
+from . import overview
+from .processes import service_of
+
+_WIDE = 120
+
+
+def line_of(scene: Scene, frozen: float | None, troubles: Sequence[str], width: int) -> Line:
+    """The line. ``frozen``: for how long the picture has stood still, in seconds."""
+    end = line(*_state(scene, frozen, troubles, width >= _WIDE), " ")
+    left = line((" unstuck ", "bold"), " ", *_who(scene))
+    room = width - width_of(end) - 2
+    if len(scene.seen) == 1 and frozen is None:
+        more = overview.brief(scene.seen[0])
+        if width_of(left) + width_of(more) + 3 <= room:
+            end = line(*more, "   ", *end)
+            room = width - width_of(end) - 2
+    return apart(clip(left, max(0, room)), end, width)
+
+
+def _who(scene: Scene) -> Line:
+    shots = scene.seen
+    if not shots:
+        return ()
+    if len(shots) > 1:
+        names = list(dict.fromkeys(service_of(shot) for shot in shots))
+        of = f" of {clean(names[0])}" if len(names) == 1 else ""
+        return line((f"{len(shots)} processes", "bold"), of)
+    shot = shots[0]
+    service = f"{clean(shot.greeting.service)}  " if shot.greeting.service else ""
+    return line((str(shot.pid), "bold"), "  ", service, (clean(shot.command), ""))
+
+
+def _state(scene: Scene, frozen: float | None, troubles: Sequence[str], wide: bool) -> Line:
+    if frozen is not None:
+        return ((f" frozen {words.span(max(1.0, frozen))} ", "frozen"),)
+    if not scene.seen:
+        return ((troubles[0] if troubles else "connecting …", "bad" if troubles else "dim"),)
+    cells: list[Cell] = [_note(shot, wide) for shot in scene.seen if shot.state in (ENDED, SILENT)]
+    if cells:
+        return joined(cells[:1] if len(scene.seen) == 1 else [_several(scene)])
+    if any(shot.greeting and not shot.complete for shot in scene.seen):
+        return (("● coming in", "warn"),)
+    return (("● live", "good"),)
+
+
+def _note(shot: Shot, wide: bool) -> Line:
+    note = shot.note if wide else shot.note.partition(":")[0].partition(",")[0]
+    if shot.state == ENDED:
+        return ((" ended ", "lost"), (f" {note}; its last picture" if wide else " its last picture", "dim"))
+    return ((" silent ", "lost"), (f" {note}", "dim"))
+
+
+def _several(scene: Scene) -> Line:
+    ended = sum(shot.state == ENDED for shot in scene.seen)
+    silent = sum(shot.state == SILENT for shot in scene.seen)
+    live = len(scene.seen) - ended - silent
+    return joined(
+        [
+            (f"● {live} live", "good"),
+            (f"{silent} silent" if silent else "", "warn"),
+            (f"{ended} ended" if ended else "", "bad"),
+        ]
+    )
