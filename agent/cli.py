@@ -28,7 +28,9 @@ Exit codes:
 """
 
 
-_ELSEWHERE: dict[str, str] = {}
+_ELSEWHERE: dict[str, str] = {
+    "top": "tui.top:command",
+}
 """Commands by name that live outside the agent, as ``module:object`` within ``unstuck``. The agent must not import who
 shows its findings, so these are loaded by name, and only when they are asked for."""
 

@@ -130,6 +130,6 @@ def _native_threads() -> int:
     """How many threads the system counts in this process."""
     if sys.platform == "linux":
         return len(os.listdir("/proc/self/task"))
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     return int(psutil.Process().num_threads())

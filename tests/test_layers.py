@@ -38,6 +38,23 @@ def test_dashboard_and_exporters_do_not_load_the_agent(part: str) -> None:
     assert [] == loaded_by(part, "unstuck.agent.api", "unstuck.agent.hooks", "unstuck.agent.state")
 
 
+VIEWS = ["tasks", "waits", "resources", "findings", "processes", "overview", "task", "head"]
+
+
+@pytest.mark.parametrize("module", ["top", "fleet", "scene", "telling", *(f"views.{view}" for view in VIEWS)])
+def test_what_is_shown_is_worked_out_without_a_screen(module: str) -> None:
+    """Views, and what `unstuck --help` imports, load no textual."""
+    assert [] == loaded_by(f"unstuck.tui.{module}", "textual")
+
+
+def test_a_healthy_program_loads_no_big_library() -> None:
+    """With the agent switched on, and nothing to tell."""
+    code = "import asyncio, sys; asyncio.run(asyncio.sleep(0.05)); print(*sorted(sys.modules))"
+    loaded = output("-c", f"import unstuck; unstuck.install(); {code}").split()
+    heavy = ("textual", "rich", "networkx", "grpc", "unstuck.tui", "unstuck.exporters")
+    assert [] == [module for module in loaded if module.startswith(heavy)]
+
+
 def test_command_line_loads_only_what_a_command_needs() -> None:
     """The command line itself loads neither asyncio nor the agent nor a big library."""
     heavy = ("asyncio", "unstuck.agent.api", "networkx", "textual", "rich", "opentelemetry")

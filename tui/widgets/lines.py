@@ -1,0 +1,91 @@
+"""Lines of text with tones, to be scrolled through: details, diagnostics, help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from ..ink import Line, width_of
+from ..palette import strip_of, tones
+
+Teller = Callable[[int], Sequence[Line]]
+"""Gives the lines for a width."""
+
+
+class Lines(ScrollView, can_focus=True):
+    """Lines that are worked out for the width at hand, of which only the visible ones are drawn."""
+
+    DEFAULT_CSS = """
+    Lines { scrollbar-size: 1 1; scrollbar-gutter: stable; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_up", "up", show=False),
+        Binding("down,j", "scroll_down", "down", show=False),
+        Binding("left,h", "scroll_left", "left", show=False),
+        Binding("right,l", "scroll_right", "right", show=False),
+        Binding("pageup,ctrl+b,ctrl+u", "page_up", "page up", show=False),
+        Binding("pagedown,ctrl+f,ctrl+d", "page_down", "page down", show=False),
+        Binding("home,g", "scroll_home", "first", show=False),
+        Binding("end,G", "scroll_end", "last", show=False),
+    ]
+
+    def __init__(self, tell: Teller | None = None, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._tell: Teller = tell or (lambda width: ())
+        self.lines: Sequence[Line] = ()
+
+    def show(self, tell: Teller, from_top: bool = False) -> None:
+        """Show other lines; where one has scrolled to stays, unless ``from_top``."""
+        self._tell = tell
+        self._lay()
+        if from_top:
+            self.scroll_to(0, 0, animate=False)
+
+    def _lay(self) -> None:
+        width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        self.lines = self._tell(width)
+        self.virtual_size = Size(max(map(width_of, self.lines), default=0), len(self.lines))
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """Lay the lines out for the new width."""
+        self._lay()
+
+    def render_line(self, y: int) -> Strip:
+        """One of the visible lines."""
+        width = self.scrollable_content_region.width
+        left, top = round(self.scroll_x), round(self.scroll_y)
+        drawn = self.lines[y + top] if y + top < len(self.lines) else ()
+        base = self.rich_style
+        return strip_of(drawn, tones(self.app.theme_variables), base).crop_extend(left, left + width, base)
+
+
+class Bar(Widget):
+    """One line that fills its width, worked out anew when it is told to."""
+
+    DEFAULT_CSS = """
+    Bar { height: 1; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._tell: Callable[[int], Line] = lambda width: ()
+
+    def show(self, tell: Callable[[int], Line]) -> None:
+        """Show another line."""
+        self._tell = tell
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        base = self.rich_style
+        drawn = strip_of(self._tell(self.size.width), tones(self.app.theme_variables), base)
+        return drawn.crop_extend(0, self.size.width, base)
