@@ -22,13 +22,14 @@ _EPILOG = """
 \b
 Exit codes:
   0  fine
-  1  something is wrong (doctor)
-  2  wrong usage, an unknown kind, a file that cannot be opened
+  1  something is wrong (doctor), or what was asked for is in it (report --fail-on)
+  2  wrong usage, an unknown kind, a file that cannot be read
 `run` ends with the exit code of the program it runs.
 """
 
 
 _ELSEWHERE: dict[str, str] = {
+    "report": "tui.reporting:report",
     "top": "tui.top:command",
 }
 """Commands by name that live outside the agent, as ``module:object`` within ``unstuck``. The agent must not import who

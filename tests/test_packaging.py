@@ -54,6 +54,12 @@ def test_pages_are_there(wheel: zipfile.ZipFile) -> None:
         assert page.read_text(encoding="utf-8") == read(wheel, f"unstuck/agent/pages/{page.name}")
 
 
+def test_parts_of_the_report_are_there(wheel: zipfile.ZipFile) -> None:
+    """Its style sheet and its script are no modules, and go along all the same."""
+    for name in ("page.css", "page.js"):
+        assert (ROOT / "tui" / "report" / name).read_text(encoding="utf-8") == read(wheel, f"unstuck/tui/report/{name}")
+
+
 def test_nothing_else_is_there(wheel: zipfile.ZipFile) -> None:
     """No tests, benchmarks or caches."""
     tops = {name.partition("/")[0] for name in wheel.namelist()}

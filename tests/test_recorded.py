@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unstuck.agent.findings import Event
-from unstuck.tui import historian, recorded
+from unstuck.tui import growing, historian, recorded
 from unstuck.tui.history import Case, Life
 
 from . import builders, recordings
@@ -172,7 +172,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dash."""
-    source = io.TextIOWrapper(io.BufferedReader(io.BytesIO(recordings.line(builders.two_locks()))))  # type: ignore[type-var]
+    source = io.TextIOWrapper(io.BytesIO(recordings.line(builders.two_locks())))
     monkeypatch.setattr(sys, "stdin", source)
     history, _ = recorded.read(["-"])
     assert 1 == len(history.cases)
@@ -277,10 +277,10 @@ def test_any_recording(
 
 def test_many_lives(tmp_path: Path) -> None:
     """All are counted; the first and the last are kept."""
-    event, number = builders.two_locks(), historian.MOST_LIVES + 50
+    event, number = builders.two_locks(), growing.MOST_LIVES + 50
     told = [moved(event, n, name, pid=n) for n in range(number) for name in ("opened", "closed")]
     (case,) = cases(tmp_path, *told)
-    assert (number, 0, historian.MOST_LIVES) == (case.times, case.open, len(case.lives))
+    assert (number, 0, growing.MOST_LIVES) == (case.times, case.open, len(case.lives))
     assert (0, number - 1) == (case.lives[0].pid, case.lives[-1].pid)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..agent.findings import POTENTIAL, PROVEN, SUSPECTED, Event
@@ -126,7 +125,6 @@ class History:
     left_out: int
     """Findings of which there were too many to be kept."""
 
-    def proven(self, verdicts: Iterable[str]) -> bool:
-        """Whether a case of one of these verdicts stands."""
-        wanted = set(verdicts)
-        return any(case.counts and case.verdict in wanted for case in self.cases)
+    def has(self, verdict: str) -> bool:
+        """Whether a case of this verdict or a stronger one stands; of any verdict at all when it is none of ours."""
+        return any(case.counts and rank(case.verdict) <= rank(verdict) for case in self.cases)

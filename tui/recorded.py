@@ -17,7 +17,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from typing import BinaryIO, NamedTuple, cast
 
 from ..agent.findings import Event
@@ -103,7 +103,7 @@ def _events(file: str, reading: Reading) -> Iterator[Told]:
 
 @contextlib.contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
-    with cast("BufferedReader", sys.stdin.buffer) if file == "-" else open(file, "rb") as stream:
+    with BufferedReader(cast("RawIOBase", sys.stdin.buffer)) if file == "-" else open(file, "rb") as stream:
         packed = stream.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
         yield cast("BinaryIO", gzip.GzipFile(fileobj=stream) if packed else stream)
 
