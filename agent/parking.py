@@ -7,6 +7,8 @@ Laws:
 - With a variable, or where the value is used, it is meant where something is kept open meanwhile (a ``with`` around
   it), and where a loop's main coroutine stands (a server's ``main``): nobody was lost there, for nobody was ever
   meant to come.
+- A task that is nothing but such a wait, ``create_task(asyncio.Event().wait())``, and that nobody awaits: whoever
+  ended it, nothing would follow.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from .attributes import own
 from .bytecode import handlers_around
 from .libraries import anyio
 from .stacks import Link, chain
+from .waits.joiners import joiners
 from .waits.reading import callbacks
 from .waits.rows import find_code
 
@@ -40,7 +43,7 @@ def is_parked_on_purpose(task: Any, resource: Any) -> bool:
         return False
     own = [link for link in chain(task.get_coro()) if link.is_own]
     if not own:
-        return False
+        return next(joiners(task), None) is None
     says = _awaited(own[-1].code, own[-1].lasti)
     if says is None or not (says in _MAKERS or _only_awaited(own[-1].code, says)):
         return False

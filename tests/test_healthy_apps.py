@@ -24,6 +24,7 @@ import pytest
 
 import unstuck
 
+from . import servers
 from .children import environment
 
 BUSY = float(os.environ.get("UNSTUCK_TEST_BUSY", "1.5"))
@@ -62,14 +63,22 @@ _UVICORN = (0, -signal.SIGTERM)
 AIOHTTP = App("aiohttp_app", ("aiohttp",))
 STARLETTE = App("starlette_app", ("uvicorn", "starlette", "httpx", "websockets", "anyio"), _UVICORN)
 FASTAPI = App("fastapi_app", ("uvicorn", "fastapi", "aiohttp"), stop=signal.SIGINT)
+CHAT = App("chat_app")
+REDIS = App("redis_app", ("redis", "server:redis"))
+POSTGRES = App("postgres_app", ("asyncpg", "sqlalchemy", "greenlet", "server:postgres"))
 APPS = [
     AIOHTTP,
     STARLETTE,
     FASTAPI,
+    CHAT,
+    REDIS,
+    POSTGRES,
     App("httpx_app", ("httpx",)),
     App("websockets_app", ("websockets",)),
+    App("sqlite_app", ("aiosqlite", "sqlalchemy", "greenlet")),
+    App("workers_app"),
 ]
-ON_UVLOOP = [AIOHTTP, STARLETTE]
+ON_UVLOOP = [AIOHTTP, STARLETTE, CHAT]
 
 
 @contextlib.contextmanager
@@ -111,6 +120,24 @@ def until(condition: Callable[[], Any]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[dict[str, str]]:
+    with servers.redis() as url:
+        yield given("APP_REDIS", url, "redis-server")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[dict[str, str]]:
+    with servers.postgres() as url:
+        yield given("APP_POSTGRES", url, "postgresql")
+
+
+def given(variable: str, url: str | None, package: str) -> dict[str, str]:
+    if url is None:
+        pytest.skip(f"there is no server: Debian's package {package} is not installed")
+    return {variable: url}
 
 
 @pytest.fixture

@@ -40,13 +40,18 @@ def test_when_somebody_can(program: Program) -> None:
     assert ear.events == []
 
 
+async def wait_for_nobody() -> None:
+    event = asyncio.Event()
+    await event.wait()
+    event.clear()
+
+
 def test_when_a_task_moves_while_it_is_put_to_the_proof() -> None:
     """The reading is void and the detector goes on: what is stuck is found later."""
 
     async def program() -> None:
-        event, loop = asyncio.Event(), asyncio.get_running_loop()
-        waiter = asyncio.create_task(event.wait(), name="waiter")
-        del event
+        loop = asyncio.get_running_loop()
+        waiter = asyncio.create_task(wait_for_nobody(), name="waiter")
         end = loop.time() + 1.0
         while loop.time() < end and not ear.opened():  # every wait is a new one, each a little longer than a tick
             future = loop.create_future()
@@ -123,7 +128,7 @@ def test_when_the_only_producer_of_a_global_queue_has_failed() -> None:
 
 def test_when_the_only_producer_of_a_global_queue_lives() -> None:
     """It may take its time."""
-    with harness.agent(stuck_after=0.05, detect=frozenset({"stuck"})) as ear:
+    with harness.agent(stuck_after=0.2, detect=frozenset({"stuck"})) as ear:
         asyncio.run(serve(fails=False))
     assert ear.events == []
 

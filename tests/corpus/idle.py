@@ -40,6 +40,14 @@ async def main_waits_on_a_bare_future_with_nothing_else(fixed: bool) -> None:
 
 
 @parked
+async def task_that_is_nothing_but_a_wait(fixed: bool) -> None:
+    """``create_task(asyncio.Event().wait())``: something to put where a task is asked for; nobody awaits it."""
+    idling = {asyncio.create_task(asyncio.Event().wait(), name="idle") for _ in range(2)}
+    await heartbeat()
+    assert idling
+
+
+@parked
 async def main_waits_in_a_group(fixed: bool) -> None:
     """A group with a background task; its body waits for ever."""
     async with asyncio.TaskGroup() as group:
