@@ -44,14 +44,11 @@ class Bank:
 
     async def audit(self) -> None:
         connection = await self.pool.acquire()
-        if BUG:
-            await self._check(connection)  # raises now and then
-        else:
-            try:
-                await self._check(connection)
-            finally:
-                await self.pool.release(connection)
-                return
+        try:
+            await self._check(connection)
+        except ValueError:
+            if BUG:
+                raise  # and the connection is never given back
         await self.pool.release(connection)
 
     async def _check(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:

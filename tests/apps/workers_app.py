@@ -104,7 +104,7 @@ async def main() -> None:
             assert await loop.run_in_executor(processes, abs, -1) == 1
 
         async def races() -> None:
-            done, late = await asyncio.wait(
+            _, late = await asyncio.wait(
                 [asyncio.create_task(asyncio.sleep(delay)) for delay in (0.001, 5)], return_when="FIRST_COMPLETED"
             )
             await cancelled(*late)
