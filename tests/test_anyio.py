@@ -366,3 +366,19 @@ def test_when_anyios_primitives_are_made() -> None:
         gc.collect()
         assert len(SITES) == 0
     assert vars(type(anyio.Lock())).get("__init__").__module__.startswith("anyio")
+
+
+def test_when_a_primitive_outlives_the_agents_modules() -> None:
+    """While the interpreter goes down, it empties modules that somebody keeps; what is collected then says nothing."""
+    code = """
+import socket, sys  # emptied late
+import anyio, asyncio
+
+async def main():
+    await anyio.sleep(0)  # loads anyio's side for asyncio, and ours
+    kept = [sys.modules["unstuck.agent.hooks.anyio_sites"], sys.modules["unstuck.agent.state"].SITES]
+    socket.kept = *kept, anyio.Lock()
+
+asyncio.run(main())
+"""
+    assert "" == output("-c", code, PYTHONPATH=HERE, UNSTUCK="1")

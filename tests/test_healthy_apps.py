@@ -88,7 +88,7 @@ def running(app: App, folder: Path, **extra: str) -> Iterator[subprocess.Popen[s
     settings = {"PYTHONPATH": str(source), "APP_LOOP": app.loop, "APP_BUSY": str(BUSY), **AGENT, **extra}
     with open(folder / "stderr", "w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.apps.{app.name}"],
+            [sys.executable, "-m", "tests.apps.eager", app.name],
             env=environment(UNSTUCK_SINKS=f"jsonl:{folder}/{{pid}}.jsonl", **settings),
             cwd=ROOT,
             stdout=subprocess.PIPE,

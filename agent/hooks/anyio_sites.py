@@ -52,8 +52,8 @@ def _comes_again(frame: FrameType) -> bool:
     return maker is not None and maker.f_code.co_name == "__new__"
 
 
-def _forget(reference: OwnReference) -> None:
-    SITES.pop(reference, None)
+def _forget(reference: OwnReference, sites: dict[OwnReference, Site] = SITES) -> None:
+    sites.pop(reference, None)  # a default: the module's own names are gone when the interpreter goes down
 
 
 def _site(frame: FrameType | None) -> Site | None:
