@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import filterfalse
 from typing import Any
 
 from .. import wire
 from ..census import CHUNK, HAND_BACK
 from ..state import OwnReference, State
-from ..views import loop_name, resource_id
+from .births import Birth, Births
 from .lore import Lore
-from .rows import Birth, Standing, birth_of, name_of, standing_of
+from .rows import Standing, name_of, standing_of
 from .things import Thing, Things
 
 RUNNING, READY, WAITING, DONE = "running", "ready", "waiting", "done"
@@ -36,14 +36,15 @@ class Entry:
 
     __slots__ = ("birth", "future", "record", "row", "seen", "since", "state", "thing")
 
-    def __init__(self, record: Any) -> None:
+    def __init__(self, record: Any, now: float) -> None:
         self.record = record
         self.state = ""
         self.future: Callable[[], Any] = _nothing
         """A weak reference to what it awaits."""
-        self.since = self.seen = 0.0
+        self.since = self.seen = now
         """Monotonic: since when it is in this state, and when it was first seen."""
         self.birth: Birth | None = None
+        """What does not change; None until it was told of."""
         self.row: wire.Task | None = None
         self.thing: Thing | None = None
 
@@ -57,6 +58,7 @@ class Feed:
         self.entries: dict[Any, Entry] = {}
         self.counts = dict.fromkeys((RUNNING, READY, WAITING, DONE), 0)
         self._lore = Lore()
+        self._births = Births(self._lore, self.entries)
         self.things = Things(state, self._lore, self.wall)
         self._running: set[int] = set()
         self.looked = 0.0
@@ -66,11 +68,12 @@ class Feed:
         """One pass over all tasks. ``now`` is monotonic seconds."""
         self._lore.refresh()
         self._running = set(map(id, running(self.state)))
-        gone: list[Any] = []
-        for chunk in _chunks(list(self.entries.items())):
+        gone: list[Entry] = []
+        for chunk in _chunks(list(self.entries.values())):
             self._pass(chunk, now, gone)
-        for record in gone:
-            self._leave(self.entries.pop(record))
+        for entry in gone:
+            del self.entries[entry.record]
+            self._leave(entry)
         for chunk in _chunks(list(self.state.records)):
             for record in filterfalse(self.entries.__contains__, chunk):
                 self._welcome(record, now)
@@ -96,17 +99,17 @@ class Feed:
             try:
                 entry.row = self._make(entry, task, thorough)
             except Exception:  # noqa: BLE001 - a task of the program's own make may be anything
-                entry.birth = birth = Birth(f"task-{id(task):x}", "?", "", None, None, None)
+                entry.birth = birth = Birth(f"task-{id(task):x}", "?", "")
                 entry.row = wire.Task(birth.id, "?", birth.coro, birth.loop, entry.state, self.wall(entry.since))
         return entry.row
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def _pass(self, chunk: list[tuple[Any, Entry]], now: float, gone: list[Any]) -> None:
-        for record, entry in chunk:
-            task = record()
+    def _pass(self, chunk: list[Entry], now: float, gone: list[Entry]) -> None:
+        for entry in chunk:
+            task = entry.record()
             if task is None:
-                gone.append(record)
+                gone.append(entry)
                 continue
             future = task._fut_waiter
             if future is None:
@@ -119,8 +122,7 @@ class Feed:
         task = record()
         if task is None or not hasattr(task, "_fut_waiter"):
             return  # gone already, or some object that the program registered as a task
-        entry = self.entries[record] = Entry(record)
-        entry.since = entry.seen = now
+        entry = self.entries[record] = Entry(record, now)
         future = task._fut_waiter
         if future is None:
             self._stir(entry, task, now)
@@ -179,7 +181,7 @@ class Feed:
         birth = entry.birth
         if birth is None:
             born = self.wall(getattr(entry.record, "born", entry.seen))
-            birth = entry.birth = birth_of(task, entry.record, loop_name(task.get_loop()), born, self._lore)
+            birth = entry.birth = self._births.of(task, entry.record, born)
         future = task._fut_waiter
         if entry.state != WAITING or future is None or entry.future() is not future:
             found = Standing()  # the next look will see it where it is by then
@@ -187,9 +189,9 @@ class Feed:
             found = standing_of(task, future, self._lore, thorough)
         on = found.joins[0] if found.joins else None
         if found.resource is not None:
-            on = resource_id(found.resource)
             self._let_go(entry)
-            entry.thing = self.things.use(found.resource, on, entry)
+            entry.thing = self.things.use(found.resource, entry)
+            on = entry.thing.id if entry.thing is not None else None
         return wire.Task(
             birth.id,
             name_of(task),
@@ -251,10 +253,9 @@ def _reference(future: Any) -> Callable[[], Any]:
         return _nothing
 
 
-def _chunks(things: Iterable[Any]) -> Iterator[Any]:
+def _chunks(things: list[Any]) -> Iterator[list[Any]]:
     """The things, chunk by chunk, with the interpreter handed back after each but the last."""
-    every = list(things)
-    for start in range(0, len(every), CHUNK):
+    for start in range(0, len(things), CHUNK):
         if start:
             time.sleep(HAND_BACK)
-        yield every[start : start + CHUNK]
+        yield things[start : start + CHUNK]

@@ -10,19 +10,21 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
-from types import CoroutineType
+from types import CoroutineType, FunctionType
 from typing import Any, NamedTuple
 
 from .. import wire
 from ..candidates import flat
 from ..deadlines import own_deadline
 from ..stacks import MAX_DEPTH, Link, chain
-from ..views import coroutine_name, task_id
+from ..views import task_id
 from ..waits import Mode, Wait, future_wait
 from ..waits.reading import JOINABLE, Gathering, table
 from ..waits.rows import Row
 from .lore import Lore, stands_in_with
+from .text import clean
 
 MOST_NAME = 200
 
@@ -38,34 +40,9 @@ class Standing(NamedTuple):
     at: wire.Spot | None = None
 
 
-class Birth(NamedTuple):
-    """What does not change in a task's life. ``born`` is seconds since the epoch."""
-
-    id: str
-    coro: str
-    loop: str
-    born: float | None
-    parent: str | None
-    made: wire.Spot | None
-
-
-def birth_of(task: Any, record: Any, loop: str, born: float | None, lore: Lore) -> Birth:
-    """What is known of a task's making."""
-    code, parent = getattr(record, "code", None), getattr(record, "parent", None)
-    maker = parent() if parent is not None else None
-    return Birth(
-        task_id(task),
-        coroutine_name(task)[:MOST_NAME],
-        loop,
-        born,
-        task_id(maker) if maker is not None else None,
-        lore.spot(code, record.lasti) if code is not None else None,
-    )
-
-
 def name_of(task: Any) -> str:
     """The task's name, cut where it is a story."""
-    return str(task.get_name())[:MOST_NAME]
+    return clean(str(task.get_name()), MOST_NAME)
 
 
 def standing_of(task: Any, future: Any, lore: Lore, thorough: bool) -> Standing:
@@ -91,7 +68,7 @@ def standing_of(task: Any, future: Any, lore: Lore, thorough: bool) -> Standing:
     if current is not future and type(current).__name__ != "FutureIter":
         return _at_length(task, future, lore, thorough)
     if row is None or isinstance(future, JOINABLE):
-        wait = future_wait(future)
+        wait = _PLAIN if _is_plain(future) else future_wait(future)
     else:
         wait = row.read(link := Link(deciding, deciding.cr_code, -1), [link], future)
     due = _due(task, wait, chain(outermost)) if thorough and has_blocks else wait.due
@@ -99,6 +76,11 @@ def standing_of(task: Any, future: Any, lore: Lore, thorough: bool) -> Standing:
     frame = shown.cr_frame
     spot = lore.spot(frame.f_code, frame.f_lasti) if frame is not None else None
     return _standing(wait, row, due, spot)
+
+
+def _is_plain(future: Any) -> bool:
+    """Whether a bare future is nothing but that: no function is to be called when it is done, only one task woken."""
+    return type(future) is asyncio.Future and FunctionType not in map(type, gc.get_referents(future))
 
 
 def _at_length(task: Any, future: Any, lore: Lore, thorough: bool) -> Standing:
@@ -117,6 +99,9 @@ def _standing(wait: Wait, row: Any, due: float | None, at: wire.Spot | None) -> 
     is_outside = row is not None and row.outside
     kind = wait.kind or (row.kind if row is not None else "")
     return Standing(kind, None if joins or is_outside else wait.resource, joins, due, at)
+
+
+_PLAIN = Wait("future", Mode.FREE)
 
 
 def _joins(wait: Wait) -> Iterator[str]:

@@ -21,6 +21,7 @@ from ..names import name_all
 from ..resources import holder_ids, is_resource, type_name, units, waiters
 from ..stacks import chain
 from ..state import SITE, OwnReference, State
+from ..views import resource_id
 from .lore import Lore
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Thing:
 
     __slots__ = ("id", "made", "name", "ref", "row", "users")
 
-    def __init__(self, resource: Any, key: str) -> None:
+    def __init__(self, resource: Any) -> None:
         self.ref = OwnReference(resource)
-        self.id = key
+        self.id = resource_id(resource)
         self.users: dict[Entry, None] = {}
         self.row: wire.Resource | None = None
         self.made: wire.Spot | None = None
@@ -59,7 +60,7 @@ class Things:
         self._over: list[Thing] = []
         self._taken: Counter[str] = Counter()
 
-    def use(self, resource: Any, key: str, user: Entry) -> Thing | None:
+    def use(self, resource: Any, user: Entry) -> Thing | None:
         """A task waits for this one now."""
         thing = self.known.get(id(resource))
         if thing is None or thing.ref() is not resource:
@@ -68,7 +69,7 @@ class Things:
             if _is_bare(resource) and len(resource._callbacks or ()) < 2:
                 return None
             try:
-                thing = self.known[id(resource)] = Thing(resource, key)
+                thing = self.known[id(resource)] = Thing(resource)
             except TypeError:  # of the program's own make, without weak references
                 return None
             self.unseen.add(thing)
