@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..agent import folder, wire
+from .picture import Picture
 
 NOT_THERE = 3
 """Exit code: there is no such process, or it does not run the agent."""
@@ -47,11 +48,19 @@ class Process:
 
 
 def processes(folders: Sequence[str] | None = None) -> list[Process]:
-    """The processes of this user that run the agent and have a loop, by pid. Raises Unreachable: folder refused."""
+    """The processes of this user that run the agent and have a loop, by pid.
+
+    Raises Unreachable when there are none and a folder in which they could be is not safe.
+    """
     found: dict[int, Process] = {}
+    refused: list[Unreachable] = []
     for each in folders or folder.everywhere():
-        for process in _in_folder(each):
-            found.setdefault(process.pid, process)
+        try:
+            found = {process.pid: process for process in _in_folder(each)} | found
+        except Unreachable as unsafe:
+            refused.append(unsafe)
+    if refused and not found:
+        raise refused[0]
     return [found[pid] for pid in sorted(found)]
 
 
@@ -61,6 +70,22 @@ def find(pid: int, folders: Sequence[str] | None = None) -> Process:
         if process.pid == pid:
             return process
     raise Unreachable(_why_not(pid, folders or folder.everywhere()))
+
+
+def look(process: Process, attach: wire.Attach, patience: float, linger: float = 0.0) -> Picture:
+    """One picture of a process: complete, unless that takes longer than ``patience``; then ``linger`` seconds more.
+
+    Raises Unreachable.
+    """
+    with Connection(process, attach, patience) as talk:
+        picture = Picture(talk.greeting)
+        for frame in talk.frames(patience):
+            picture.apply(frame)
+            if picture.complete:
+                break
+        for frame in talk.frames(linger) if linger else ():
+            picture.apply(frame)
+    return picture
 
 
 class Connection:
@@ -150,13 +175,13 @@ class Connection:
 def _in_folder(path: str) -> Iterator[Process]:
     try:
         pids = folder.pids(path)
+        every = [Process(pid, folder.path_of(path, pid)) for pid in pids]
     except FileNotFoundError:
         return
     except OSError as refused:
         raise Unreachable(str(refused), NO_ANSWER) from None
-    for pid in pids:
-        process = Process(pid, folder.path_of(path, pid))
-        if folder.is_alive(pid) or not _is_removed(process):
+    for process in every:
+        if folder.is_alive(process.pid) or not _is_removed(process):
             yield process
 
 
