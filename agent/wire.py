@@ -107,7 +107,7 @@ class Health(Row, frozen=True):
     """Processor seconds that the agent's thread has spent."""
     retracted: int
     failed: dict[str, str] = {}
-    """Parts of the agent that failed and are switched off, each with the reason."""
+    """Parts of the agent that failed and are switched off, and what could not be read; each with the reason."""
     oldest: float | None = None
     """Since when somebody has been waiting for a lock, semaphore or pool that others hold; None while nobody is."""
 

@@ -109,8 +109,7 @@ def test_only_what_has_changed_is_told_again(tmp_path: Path) -> None:
         viewer = program.attach()
         viewer.whole()
         viewer.frames.clear()
-        task = program.do(lambda: asyncio.ensure_future(steps()))
-        task.set_name("steps")
+        program.start(steps())
         viewer.watch(lambda picture: any(each.name == "steps" for each in picture.tasks.values()))
         known = viewer.task("steps")
         program.do(events[0].set)
@@ -193,8 +192,7 @@ def test_several_at_once(tmp_path: Path) -> None:
         viewers = [program.attach() for _ in range(8)]
         pictures = [viewer.whole() for viewer in viewers]
         viewers[0].connection.close()
-        task = program.do(lambda: asyncio.ensure_future(park()))
-        task.set_name("late")
+        program.start(park(), "late")
         for viewer in viewers[1:]:
             viewer.watch(lambda picture: any(each.name == "late" for each in picture.tasks.values()))
     shown = [{task.name for task in picture.tasks.values()} for picture in pictures]

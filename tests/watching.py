@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Watched:
     ear: Ear
     loop: asyncio.AbstractEventLoop
     clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     @property
     def process(self) -> Process:
@@ -42,6 +43,10 @@ class Watched:
         """A client that has been greeted."""
         wanted = {"period": 0.05} | wanted
         return Viewer(self.clients.enter_context(Connection(self.process, wire.Attach(wire.VERSION, **wanted))))
+
+    def start(self, body: Coroutine[Any, Any, object], name: str | None = None) -> None:
+        """Start a task in the program; it is called as its function is, if it has no other ``name``."""
+        self.tasks.append(self.do(lambda: asyncio.create_task(body, name=name or body.__name__)))
 
     def do(self, step: Callable[[], Any]) -> Any:
         """Do something in the program's loop."""
@@ -66,6 +71,7 @@ class Viewer:
         for frame in self.connection.frames(PATIENCE):
             self.frames.append(frame)
             self.picture.apply(frame)
+            assert self.picture.health is None or not self.picture.health.failed, self.picture.health.failed
             if until(self.picture):
                 return self.picture
             if time.monotonic() > end:

@@ -52,8 +52,8 @@ class Births:
         return name
 
     def _id(self, reference: Any) -> str | None:
-        known = self._known.get(reference)
-        if known is not None and known.birth is not None:
-            return str(known.birth.id)
         task = reference()
-        return task_id(task) if task is not None else None
+        if task is None:
+            return None  # and a dead reference that was never hashed cannot be looked up
+        known = self._known.get(reference)
+        return str(known.birth.id) if known is not None and known.birth is not None else task_id(task)

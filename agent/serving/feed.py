@@ -59,7 +59,9 @@ class Feed:
         self.counts = dict.fromkeys((RUNNING, READY, WAITING, DONE), 0)
         self._lore = Lore()
         self._births = Births(self._lore, self.entries)
-        self.things = Things(state, self._lore, self.wall)
+        self.troubles: dict[str, str] = {}
+        """What could not be read, and why: the last of each kind."""
+        self.things = Things(state, self._lore, self.wall, self.troubles)
         self._running: set[int] = set()
         self.looked = 0.0
         """Monotonic: when it last looked."""
@@ -98,7 +100,8 @@ class Feed:
         if entry.row is None and task is not None and entry.state != DONE:
             try:
                 entry.row = self._make(entry, task, thorough)
-            except Exception:  # noqa: BLE001 - a task of the program's own make may be anything
+            except Exception as failed:  # noqa: BLE001 - a task of the program's own make may be anything
+                self.troubles["rows"] = repr(failed)
                 entry.birth = birth = Birth(f"task-{id(task):x}", "?", "")
                 entry.row = wire.Task(birth.id, "?", birth.coro, birth.loop, entry.state, self.wall(entry.since))
         return entry.row

@@ -126,7 +126,7 @@ class Scene:
             waiting,
             time.thread_time(),
             self.subject.retracted(),
-            {part: clean(reason) for part, reason in self.subject.failed().items()},
+            {part: clean(reason) for part, reason in (self.subject.failed() | self._troubles()).items()},
             min(waits) + time.time() - time.monotonic() if waits else None,
         )
 
@@ -165,6 +165,9 @@ class Scene:
     def _told_names(self) -> dict[str, str]:
         """What open findings call their resources."""
         return {resource.id: resource.name for event in self.subject.findings() for resource in event.finding.resources}
+
+    def _troubles(self) -> dict[str, str]:
+        return self.feed.troubles if self.feed is not None else {}
 
     def _count(self, now: float) -> None:
         if self.allowance.left > 0 or now - self._counted > _STALE:

@@ -49,8 +49,8 @@ class Thing:
 class Things:
     """All of them, by address. ``wall`` makes seconds since the epoch of monotonic ones."""
 
-    def __init__(self, state: State, lore: Lore, wall: Callable[[float], float]) -> None:
-        self.state, self.wall = state, wall
+    def __init__(self, state: State, lore: Lore, wall: Callable[[float], float], troubles: dict[str, str]) -> None:
+        self.state, self.wall, self.troubles = state, wall, troubles
         self._lore = lore
         self.known: dict[int, Thing] = {}
         self.unseen: set[Thing] = set()
@@ -144,7 +144,8 @@ class Things:
     def _row_of(self, thing: Thing, resource: Any) -> wire.Resource | None:
         try:
             return self._row(thing, resource)
-        except Exception:  # noqa: BLE001 - a primitive of the program's own make may be anything
+        except Exception as failed:  # noqa: BLE001 - a primitive of the program's own make may be anything
+            self.troubles["resources"] = repr(failed)
             return thing.row
 
     def _row(self, thing: Thing, resource: Any) -> wire.Resource:
