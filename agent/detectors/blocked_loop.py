@@ -5,7 +5,7 @@ Laws:
 - The handle is remembered weakly. The same handle at every look means that the loop has not turned.
 - A machine that does not run us is not a blocked loop: between two looks only the usual time counts,
   or what the loop's thread spent on its processor, if that was more. A runnable thread that gets no
-  processor is starved, not blocked; a program in a debugger is not blocked either.
+  processor is starved: only what it spent counts. A program in a debugger is not blocked either.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ class LoopWatch:
     def _lengthen(self, spell: _Spell, thread: Any, now: float) -> None:
         cpu = _thread_cpu(thread)
         gap, worked = now - spell.looked, cpu - spell.cpu
-        if not (worked < 0.3 * gap and _is_runnable(thread)):
-            spell.blocked += max(min(gap, 1.5 * self.period), worked)
+        starved = worked < 0.3 * gap and _is_runnable(thread)
+        spell.blocked += worked if starved else max(min(gap, 1.5 * self.period), worked)
         spell.looked, spell.cpu = now, cpu
 
 

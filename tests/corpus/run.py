@@ -268,8 +268,8 @@ def run_twin(case: Case, runs: int) -> Outcome:
 
 def _patient(case: Case) -> dict[str, Any]:
     """Settings for a twin: what is parked may stand there for as long as it likes."""
-    after = PARKED / 4 if case.parked else 1.0
-    return {"interval": harness.TICK / 3, "stuck_after": after, "slow_wait_after": 1.0} | case.settings
+    after = PARKED / 4 if case.parked else 3.0
+    return {"interval": harness.TICK / 3, "stuck_after": after, "slow_wait_after": 3.0} | case.settings
 
 
 def _rounds(case: Case, runs: int) -> Iterator[int]:
