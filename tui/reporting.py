@@ -24,6 +24,8 @@ _MOST_SAID = 5
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "form", flag_value="json", help="One object, for scripts (docs/report.md).")
 @click.option("--html", "form", flag_value="html", help="One self-contained page.")
+@click.option("--top", "form", flag_value="top", help="On the screens of unstuck top.")
+@click.option("--at", metavar="TIME", help="With --top: as it was then, as 02:35:40 or with the date, in UTC.")
 @click.option("-o", "--output", metavar="FILE", help="Write into FILE instead of standard output.")
 @click.option(
     "--fail-on",
@@ -32,7 +34,12 @@ _MOST_SAID = 5
 )
 @click.pass_context
 def report(
-    ctx: click.Context, files: tuple[str, ...], form: str | None, output: str | None, fail_on: str | None
+    ctx: click.Context,
+    files: tuple[str, ...],
+    form: str | None,
+    at: str | None,
+    output: str | None,
+    fail_on: str | None,
 ) -> None:
     """Tell what happened, from files that the sink jsonl:PATH recorded.
 
@@ -43,6 +50,7 @@ def report(
     unstuck report findings.jsonl
     unstuck report --html -o report.html findings.jsonl*
     unstuck report --json --fail-on proven findings.jsonl > account.json
+    unstuck report --top --at 02:35:40 findings.jsonl
 
     \b
     Exit codes:
@@ -56,9 +64,21 @@ def report(
         raise click.UsageError("a page is nothing for a terminal: name a file for it with -o")
     if output is not None and any(_are_same(output, file) for file in files):
         raise click.UsageError(f"{output} is one of the files to read")
+    if form == "top":
+        _check_screens(files, output)
+    elif at is not None:
+        raise click.UsageError("--at goes with --top")
     history, reading = read(files)
     _complain(reading)
-    parts = _FORMS[form or "text"](history, reading, files, output is None)
+    if form == "top":
+        _show(files, history, at)
+    else:
+        _write(_FORMS[form or "text"](history, reading, files, output is None), output)
+    found = fail_on is not None and history.has(fail_on)
+    ctx.exit(2 if reading.unreadable else int(found))
+
+
+def _write(parts: Iterator[bytes], output: str | None) -> None:
     try:
         with _opened(output) as stream:
             stream.writelines(parts)
@@ -66,8 +86,31 @@ def report(
         raise
     except OSError as wrong:
         raise click.UsageError(f"{output or 'standard output'}: {wrong.strerror}") from None
-    found = fail_on is not None and history.has(fail_on)
-    ctx.exit(2 if reading.unreadable else int(found))
+
+
+def _check_screens(files: tuple[str, ...], output: str | None) -> None:
+    if output is not None:
+        raise click.UsageError("--top shows; it writes into no file")
+    if not all(os.path.isfile(file) for file in files if os.path.exists(file)) or "-" in files:
+        raise click.UsageError("--top reads its files twice: a pipe will not do")
+    if not (_is_terminal() and sys.stdin.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
+        raise click.UsageError("--top is for a terminal")
+
+
+def _show(files: tuple[str, ...], history: History, at: str | None) -> None:
+    from .replay import replay
+    from .report.words import Clock, moment
+
+    try:
+        until = None if at is None else moment(at, history)
+    except ValueError:
+        raise click.UsageError(f"{at!r} is no time; write 02:35:40, or 2026-11-22T02:35:40") from None
+    source = replay(files, Clock.of(history), until)
+    from .app import TopApp
+    from .top import switch_off_here
+
+    switch_off_here()
+    TopApp(source).run()
 
 
 def _text(history: History, reading: Reading, files: tuple[str, ...], to_terminal: bool) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from typing import Any
 from ..agent import wire
 from .picture import Picture, Record
 
-LIVE, SILENT, ENDED = "live", "silent", "ended"
+LIVE, SILENT, ENDED, RECORDED = "live", "silent", "ended", "recorded"
 VERDICTS = ("proven", "suspected", "potential")
 _NO_HEALTH = wire.Health(0, 0, 0, 0, 0.0, 0)
 
@@ -37,7 +37,7 @@ class Vitals:
 
 @dataclass(frozen=True)
 class Shot:
-    """One process at one moment. ``state`` is live, silent (no news for a while) or ended."""
+    """One process at one moment. ``state`` is live, silent (no news for a while), ended, or recorded in a file."""
 
     greeting: wire.Greeting
     time: float = 0.0

@@ -50,11 +50,11 @@ def _show(pids: tuple[int, ...], service: str | None, light: bool) -> None:
     from .app import TopApp
     from .fleet import Fleet
 
-    _switch_off_here()
+    switch_off_here()
     TopApp(Fleet(pids, service=service), light=light).run()
 
 
-def _switch_off_here() -> None:
+def switch_off_here() -> None:
     """The dashboard is an asyncio program too; with UNSTUCK=1 it would watch itself."""
     import unstuck
 

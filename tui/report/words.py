@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 from ...agent.sinks.text import age, count_of
 from ..history import GONE, HAPPENED, OPEN, RETRACTED, Case, History, Life
@@ -30,6 +30,16 @@ class Clock:
         moment = _utc(seconds)
         text = moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}"
         return f"{moment:%Y-%m-%d} {text}" if self.dated else text
+
+
+def moment(text: str, history: History) -> float:
+    """Seconds since the epoch of a time that somebody wrote; without a date on the last day. Raises ValueError."""
+    last = _utc(history.ended or 0.0)
+    try:
+        told = datetime.combine(last.date(), time.fromisoformat(text))
+    except ValueError:
+        told = datetime.fromisoformat(text)
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
 
 
 def period(history: History) -> str:
@@ -96,8 +106,8 @@ def fate(life: Life, clock: Clock) -> Iterator[str]:
         yield "opened before the recording"
     elif life.outcome != HAPPENED and life.opened - life.since > _LATE:
         yield f"told after {age(life.opened - life.since)}"
-    for time, verdict in life.verdicts[1:]:
-        yield f"{verdict} from {clock.time(time)}"
+    for when, verdict in life.verdicts[1:]:
+        yield f"{verdict} from {clock.time(when)}"
     yield _end(life)
 
 

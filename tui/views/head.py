@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import words
 from ..ink import Cell, Line, apart, clean, clip, joined, line, width_of
-from ..scene import ENDED, SILENT, Scene, Shot
+from ..scene import ENDED, RECORDED, SILENT, Scene, Shot
 from . import overview
 from .processes import service_of
 
@@ -44,7 +44,7 @@ def _state(scene: Scene, frozen: float | None, troubles: Sequence[str], wide: bo
         return ((f" frozen {words.span(max(1.0, frozen))} ", "frozen"),)
     if not scene.seen:
         return ((troubles[0] if troubles else "connecting …", "bad" if troubles else "dim"),)
-    cells: list[Cell] = [_note(shot, wide) for shot in scene.seen if shot.state in (ENDED, SILENT)]
+    cells: list[Cell] = [_note(shot, wide) for shot in scene.seen if shot.state in (ENDED, RECORDED, SILENT)]
     if cells:
         return joined(cells[:1] if len(scene.seen) == 1 else [_several(scene)])
     if any(shot.greeting and not shot.complete for shot in scene.seen):
@@ -53,6 +53,8 @@ def _state(scene: Scene, frozen: float | None, troubles: Sequence[str], wide: bo
 
 
 def _note(shot: Shot, wide: bool) -> Line:
+    if shot.state == RECORDED:
+        return ((" recorded ", "frozen"), (f" {shot.note}", "dim"))
     note = shot.note if wide else shot.note.partition(":")[0].partition(",")[0]
     if shot.state == ENDED:
         return ((" ended ", "lost"), (f" {note}; its last picture" if wide else " its last picture", "dim"))
@@ -60,6 +62,8 @@ def _note(shot: Shot, wide: bool) -> Line:
 
 
 def _several(scene: Scene) -> Line:
+    if all(shot.state == RECORDED for shot in scene.seen):
+        return ((" recorded ", "frozen"),)
     ended = sum(shot.state == ENDED for shot in scene.seen)
     silent = sum(shot.state == SILENT for shot in scene.seen)
     live = len(scene.seen) - ended - silent
