@@ -8,10 +8,17 @@ READY  := $(VENV)/.ready
 JOBS   ?= 6
 ARGS   ?=
 
-.PHONY: demo test coverage fuzz lint bench conformance clean
+.PHONY: demo report test coverage fuzz lint bench conformance clean
 
 demo: $(READY)  ## a deadlock, found while it happens
 	UNSTUCK=1 $(PY) examples/bank_transfer.py
+
+report: $(READY)  ## what the examples get into, told afterwards: build/report.html
+	mkdir -p build && rm -f build/findings.jsonl
+	for each in examples/*.py; do \
+		UNSTUCK=1 UNSTUCK_INTERVAL=100ms UNSTUCK_SINKS=jsonl:build/findings.jsonl $(PY) $$each || exit 1; \
+	done
+	$(VENV)/bin/unstuck report --html --output build/report.html build/findings.jsonl
 
 # Most tests wait more than they work: more of them at once than there are processors.
 test: $(READY)  ## JOBS at once; ARGS goes to pytest

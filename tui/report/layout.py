@@ -14,7 +14,8 @@ from .boxes import LANE, Box, Pair, Point, Sizes
 from .circle import circle, ring_of
 from .layers import layers
 
-_MARGIN = 14.0
+_MARGIN = 24.0
+"""Around everything: room for half of a word at an arc on the outside."""
 
 
 @dataclass(frozen=True, slots=True)

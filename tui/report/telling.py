@@ -66,19 +66,16 @@ def _body(finding: Finding) -> Iterator[Markup]:
     teller = Teller(finding)
     shown, more = teller.shown()
     graph = drawn(finding)
-    blocks = [_block(teller.block(task)) for task in shown]
+    told = [_block(teller.block(task)) for task in shown]
     if more:
-        blocks.append(tag("p", f"and {count_of(more, 'more task')}", class_="weak"))
-    yield tag(
-        "div",
-        tag("div", *blocks, class_="tasks"),
-        tag("figure", graph) if graph is not None else None,
-        class_="body",
-    )
-    if finding.note:
-        yield tag("p", tag("b", "note"), " ", finding.note, class_="note")
-    if finding.help:
-        yield tag("p", tag("b", "help"), " ", finding.help, class_="help")
+        told.append(tag("p", f"and {count_of(more, 'more task')}", class_="weak"))
+    told += [
+        tag("p", tag("b", label), " ", text, class_=label)
+        for label, text in (("note", finding.note), ("help", finding.help))
+        if text
+    ]
+    figure = tag("figure", graph) if graph is not None else None
+    yield tag("div", tag("div", *told, class_="tasks"), figure, class_="body")
     if any(task.stack for task in shown):
         frames = [_frames(task) for task in shown]
         yield tag("details", tag("summary", "All frames, and where the tasks were made"), *frames)
