@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
+from unstuck.agent import wire
 from unstuck.tui.app import TopApp
-from unstuck.tui.scene import Scene
+from unstuck.tui.picture import Picture
+from unstuck.tui.scene import Scene, Shot
 from unstuck.tui.source import Source, Still
 
 CHARACTERS = {"space": " ", "slash": "/", "question_mark": "?"}
@@ -28,13 +30,18 @@ class Driver:
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until all that follows is seen."""
         for key in keys:
-            driver = self.app._driver
-            assert driver is not None
+            await self.burst(key)
+
+    async def burst(self, *keys: str) -> None:
+        """Press keys all at once, and wait until all that follows is seen."""
+        driver = self.app._driver
+        assert driver is not None
+        for key in keys:
             name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
             event = events.Key(name, CHARACTERS.get(key, key if len(key) == 1 else None))
             event.set_sender(self.app)
             driver.send_message(event)
-            await self.settle()
+        await self.settle()
 
     async def click(self, x: int, y: int, times: int = 1) -> None:
         """Click at a cell of the screen."""
@@ -78,6 +85,41 @@ class Driver:
     def notes(self) -> list[str]:
         """What was notified."""
         return [note.message for note in self.app._notifications]
+
+
+class Listener(Still):
+    """A scene of processes that hear what is said to them, and of which one may choose."""
+
+    def __init__(self, *pictures: Picture) -> None:
+        super().__init__(Scene(tuple(Shot.of(each) for each in pictures)))
+        self.said: list[tuple[int, wire.Asked]] = []
+        self.chosen: list[tuple[tuple[int, ...], wire.Greeting | None]] = []
+        self.told: list[wire.Answer] = []
+        self.changed: Callable[[], None] = lambda: None
+        self.browsing = False
+
+    def start(self, changed: Callable[[], None]) -> None:
+        self.changed = changed
+        changed()
+
+    def show(self, *shots: Shot) -> None:
+        """Something else is to be seen."""
+        self._scene = Scene(shots)
+        self.changed()
+
+    def send(self, pid: int, frame: wire.Asked) -> None:
+        self.said.append((pid, frame))
+
+    def answers(self) -> list[wire.Answer]:
+        answers, self.told = self.told, []
+        return answers
+
+    def browse(self) -> None:
+        self.browsing = True
+
+    def choose(self, pids: Iterable[int], model: wire.Greeting | None = None) -> None:
+        self.browsing = False
+        self.chosen.append((tuple(pids), model))
 
 
 def drive(source: Source | Scene, steps: Steps, size: tuple[int, int] = SMALL) -> None:

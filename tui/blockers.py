@@ -80,8 +80,8 @@ def _parents(shot: Shot) -> dict[str, str]:
     for task in tasks.values():
         if task.on is not None and task.on in resources:
             found[task.id] = task.on
-        elif (task.joins or task.on in tasks) and (target := _joined(shot, task)):
-            found[task.id] = target
+        elif (task.joins or task.on in tasks) and (target := slowest(shot, task)):
+            found[task.id] = target.id
     for resource in resources.values():
         holders = set(resource.holders)
         if len(holders) == 1 and (holder := holders.pop()) in tasks:
@@ -89,10 +89,10 @@ def _parents(shot: Shot) -> dict[str, str]:
     return found
 
 
-def _joined(shot: Shot, task: wire.Task) -> str | None:
+def slowest(shot: Shot, task: wire.Task) -> wire.Task | None:
     """Of the tasks that it joins, the one that has waited longest."""
     alive = [shot.tasks[each] for each in (*task.joins, task.on or "") if each in shot.tasks]
-    return min(alive, key=lambda each: (each.state != "waiting", each.since)).id if alive else None
+    return min(alive, key=lambda each: (each.state != "waiting", each.since)) if alive else None
 
 
 def _cut_circles(made: Forest) -> None:

@@ -168,22 +168,21 @@ class Fleet:
         full = pid in self._wanted
         watch = self._watches.get(pid)
         if not full and not self._browsing:
-            if watch is not None:
-                watch.stop()
-                del self._watches[pid]
+            self._hang_up(pid)
             return
         if watch is not None and watch.rows == full and not watch.wants_retry:
             return
-        if watch is not None:
-            watch.stop()
+        self._hang_up(pid)
         self._watches[pid] = Watch(process, self._take, self._answers.append, rows=full)
         self._watches[pid].start()
 
     def _forget(self, there: dict[int, Process]) -> None:
+        for pid in [pid for pid in self._watches if pid not in there and pid not in self._shots]:
+            self._hang_up(pid)
         for pid, shot in list(self._shots.items()):
             if pid not in self._wanted and (pid not in there or not self._browsing):
                 del self._shots[pid]
-                self._watches.pop(pid, None)
+                self._hang_up(pid)
             elif shot.state == ENDED and pid in self._wanted and len(self._ended()) > MOST_ENDED_SHOTS:
                 self._drop(pid)
 
@@ -194,7 +193,12 @@ class Fleet:
     def _drop(self, pid: int) -> None:
         self._wanted.discard(pid)
         self._shots.pop(pid, None)
-        self._watches.pop(pid, None)
+        self._hang_up(pid)
+
+    def _hang_up(self, pid: int) -> None:
+        watch = self._watches.pop(pid, None)
+        if watch is not None:
+            watch.stop()
 
     def _follow(self) -> None:
         """Successors take the places of those that have ended; the like of the model joins."""

@@ -63,12 +63,19 @@ def clip(cell: Cell, width: int) -> Line:
     kept: list[Span] = []
     room = width
     for text, tone in spans:
-        short = text if cells_of(text) < room else cut(text + MARK, room, MARK)
+        short = text if cells_of(text) < room else _shortened(text, tone, room)
         kept.append((short, tone))
         room -= cells_of(short)
         if room <= 0 or short != text:
             break
     return tuple(kept)
+
+
+def _shortened(text: str, tone: str, room: int) -> str:
+    """What fits: of a place its end, for there is the line; of anything else its beginning."""
+    if tone != "place" or not text.isascii():
+        return cut(text + MARK, room, MARK)
+    return text if len(text) <= room else MARK + text[len(text) - room + 1 :]
 
 
 def joined(cells: Iterable[Cell], between: Cell = "  ") -> Line:

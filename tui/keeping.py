@@ -10,9 +10,8 @@ from .picture import Record
 
 def saved(record: Record, text: str, folder: Path | None = None) -> str:
     """Write both into the folder, the working folder if none is named; a sentence about what came of it."""
-    base = (folder or Path.cwd()) / f"unstuck-{record['kind']}-{record['id']}"
     try:
-        path = _free(base)
+        path = _free((folder or Path.cwd()) / f"unstuck-{record['kind']}-{record['id']}")
         path.with_suffix(".txt").write_text(text, encoding="utf-8", errors="backslashreplace")
         body = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
         path.with_suffix(".json").write_text(body, encoding="utf-8", errors="backslashreplace")

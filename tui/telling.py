@@ -16,7 +16,7 @@ from .drawing import drawn
 from .ink import Line, clip, line
 from .views.places import path
 
-_PAINTED = re.compile(r"\x1b\[([a-z]*)m")
+_PAINTED = re.compile("\x1b([a-z]*)\x1b")
 _TONES = {"box": "dim", "task": "bold", "name": "bold", "note": "link", "id": "dim", "help": "good", "takes": "waits",
           "blocks": "waits", "": ""}  # fmt: skip
 _MOST_STACKS = 20
@@ -29,7 +29,7 @@ class _Toned(Page):
         super().__init__(False, max(width, LEAST_WIDTH), BOX)
 
     def _paint(self, style: str, text: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[m" if text else text
+        return f"\x1b{style}\x1b{text}\x1b\x1b" if text else text
 
 
 def told(finding: Finding, age: float, width: int) -> list[Line]:
@@ -72,10 +72,10 @@ def _stacks(finding: Finding, width: int) -> Iterator[Line]:
 
 def _stack(task: TaskView) -> Iterator[Line]:
     for place in task.stack:
-        yield line("  ", (path(place), "place"), (f" in {clean(bare(place.function))}", "dim"))
+        yield line("  ", *path(place), (f" in {clean(bare(place.function))}", "dim"))
         if place.code:
             yield line("      ", clean(place.code))
     if task.created_at is not None:
-        yield line(("  made at ", "dim"), (path(task.created_at), "place"), "  ", (clean(task.created_at.code), "dim"))
+        yield line(("  made at ", "dim"), *path(task.created_at), "  ", (clean(task.created_at.code), "dim"))
     if task.trace_id:
         yield line(("  trace ", "dim"), clean(task.trace_id), ("  span ", "dim"), clean(task.span_id or ""))

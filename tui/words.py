@@ -27,6 +27,8 @@ def span(seconds: float) -> str:
 
 def delay(seconds: float) -> str:
     """A delay, finer than a span: ``0.3 ms``, ``12 ms``, ``1.2 s``."""
+    if seconds < 0.00005:
+        return "<0.1 ms" if seconds > 0 else "0 ms"
     return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else span(seconds)
 
 

@@ -31,7 +31,11 @@ _TASKS = _IDS.index("tasks")
 
 
 class Dashboard(Screen[None]):
-    """Five pages of one scene."""
+    """Five pages of one scene.
+
+    Keys that move the focus have priority: they are obeyed before the next key is even looked at, so nothing that is
+    typed ahead goes to the page before.
+    """
 
     DEFAULT_CSS = """
     Dashboard { layout: vertical; overflow: hidden; }
@@ -44,15 +48,16 @@ class Dashboard(Screen[None]):
     #filter Input:focus { border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", key_display="/"),
+        Binding("slash", "filter", "filter", key_display="/", priority=True),
         Binding("space", "freeze", "freeze"),
         Binding("p", "processes", "processes"),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "app.quit", "quit"),
         Binding("escape", "out", "out", show=False),
-        Binding("tab", "turn(1)", "next page", show=False),
-        Binding("shift+tab", "turn(-1)", "previous page", show=False),
-        *(Binding(str(n + 1), f"page({n})", pane.TITLE, show=False) for n, pane in enumerate(PANES)),
+        Binding("down", "to_page", "to the page", show=False),
+        Binding("tab", "turn(1)", "next page", show=False, priority=True),
+        Binding("shift+tab", "turn(-1)", "previous page", show=False, priority=True),
+        *(Binding(str(n + 1), f"page({n})", pane.TITLE, show=False, priority=True) for n, pane in enumerate(PANES)),
     ]
 
     def __init__(self) -> None:
@@ -79,6 +84,7 @@ class Dashboard(Screen[None]):
         with Horizontal(id="filter"):
             yield Label("/")
             yield Input(placeholder="words that a row must have; -word: must not have", select_on_focus=False)
+            yield Label(id="matches")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -99,6 +105,8 @@ class Dashboard(Screen[None]):
             self.notify(f"{pane.TITLE} cannot be shown: {event.failed!r}", severity="error", timeout=10)
         else:
             pane.present(event.result)
+            if pane is self.pane:
+                self.query_one("#matches", Label).update(pane.matches)
 
     def _show_head(self, scene: Scene) -> None:
         self.query_one("#head", Bar).show(self.top.head)
@@ -111,7 +119,7 @@ class Dashboard(Screen[None]):
         self.page = number
         self.query_one(ContentSwitcher).current = _IDS[number]
         self._show_filter(self.pane.ask.filter)
-        self.pane.target().focus()
+        self.set_focus(self.pane.target())
         self._show_head(self.top.scene)
         self.pane.again()
         self.refresh_bindings()
@@ -135,13 +143,13 @@ class Dashboard(Screen[None]):
     def action_filter(self) -> None:
         """Filter as one types."""
         self._show_filter(self.pane.ask.filter, even_empty=True)
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what has a filter is filtered; only live processes are chosen from."""
-        if action == "filter":
-            return self.is_mounted and self.pane.FILTERED
-        return True
+        """Only what has a filter is filtered; what is typed into the filter is no command."""
+        if action in ("page", "turn", "filter") and isinstance(self.focused, Input):
+            return False
+        return action != "filter" or (self.is_mounted and self.pane.FILTERED)
 
     def _show_filter(self, text: str, even_empty: bool = False) -> None:
         box = self.query_one("#filter")
@@ -158,15 +166,19 @@ class Dashboard(Screen[None]):
         """The filter stays; the keys are the table's again."""
         event.stop()
         self._show_filter(event.value)
-        self.pane.target().focus()
+        self.set_focus(self.pane.target())
 
     # Out, freeze, help
+
+    def action_to_page(self) -> None:
+        """From the filter to what it leaves."""
+        self.set_focus(self.pane.target())
 
     def action_out(self) -> None:
         """One step out: of the filter, of one process among several."""
         if self.query_one("#filter").display:
             self._show_filter("")
-            self.pane.target().focus()
+            self.set_focus(self.pane.target())
             self.pane.only("")
         elif self.top.only is not None:
             self.top.look_at(None)

@@ -83,6 +83,7 @@ class Question(ModalScreen[bool]):
     Question { align: center middle; }
     Question Vertical { width: 64; max-width: 96%; height: auto; border: round $warning; background: $surface;
         padding: 1 2; }
+    Question Label { width: 100%; }
     Question .answers { margin-top: 1; color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -27,7 +27,7 @@ class FindingsPane(TablePane):
 
     TITLE = "Findings"
     DEFAULT_CSS = """
-    FindingsPane Sheet { height: 2; }
+    FindingsPane Sheet { height: 2; max-height: 33%; }
     FindingsPane Lines { height: 1fr; border-top: solid $border; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -56,7 +56,7 @@ class FindingsPane(TablePane):
     def present(self, result: Any) -> None:
         """The list, and the detail anew, for its age grows."""
         super().present(result)
-        self.sheet.styles.height = max(2, min(len(result.rows) + 1, self.size.height // 3))
+        self.sheet.styles.height = max(1, len(result.rows)) + 1
         if not result.rows:
             self._shown = None
             self.query_one(Lines).show(lambda width: ())

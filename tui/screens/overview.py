@@ -45,7 +45,7 @@ class OverviewPane(Pane):
             had_focus = page.has_focus or sheet.has_focus
             page.display, sheet.display = not several, several
             if had_focus:
-                self.target().focus()
+                self.screen.set_focus(self.target())
         if several:
             sheet.show(result)
         else:

@@ -54,6 +54,11 @@ class Pane(Vertical):
         """What gets the keys."""
         raise NotImplementedError
 
+    @property
+    def matches(self) -> str:
+        """How many rows the filter leaves; empty without one."""
+        return ""
+
     def again(self) -> None:
         """Something else is asked for: work it out now."""
         self.top.bench.ask(str(self.id), self.work(self.top.scene), urgent=True)
@@ -68,6 +73,12 @@ class TablePane(Pane):
     """A page with one table."""
 
     FILTERED = True
+
+    @property
+    def matches(self) -> str:
+        """How many rows the filter leaves."""
+        view = self.sheet.view
+        return "" if view.total is None else f"{len(view.rows):,} of {view.total:,}"
 
     @property
     def sheet(self) -> Sheet:

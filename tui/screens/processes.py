@@ -64,7 +64,7 @@ class ProcessesScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is known already."""
-        self.query_one(Sheet).focus()
+        self.set_focus(self.query_one(Sheet))
         self.see(self.top.scene)
 
     def see(self, scene: Scene) -> None:

@@ -55,7 +55,7 @@ class Reader(Screen[None]):
 
     def on_mount(self) -> None:
         """Show it at once."""
-        self.query_one(Lines).focus()
+        self.set_focus(self.query_one(Lines))
         self.see(self.top.scene)
 
     def see(self, scene: Scene) -> None:

@@ -22,8 +22,8 @@ class WaitsPane(TablePane):
     TITLE = "Waits"
     FILTERED = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l,plus", "unfold", "unfold"),
-        Binding("left,h,minus", "fold", "fold"),
+        Binding("right,l,plus", "unfold", "unfold", key_display="→"),
+        Binding("left,h,minus", "fold", "fold", key_display="←"),
     ]
 
     def __init__(self, *, id: str) -> None:

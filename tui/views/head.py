@@ -6,24 +6,22 @@ from collections.abc import Sequence
 
 from .. import words
 from ..ink import Cell, Line, apart, clean, clip, joined, line, width_of
-from ..scene import ENDED, RECORDED, SILENT, Scene, Shot
+from ..scene import ENDED, LIVE, RECORDED, SILENT, Scene, Shot
 from . import overview
 from .processes import service_of
 
 _WIDE = 120
+_LEAST = 30
 
 
 def line_of(scene: Scene, frozen: float | None, troubles: Sequence[str], width: int) -> Line:
     """The line. ``frozen``: for how long the picture has stood still, in seconds."""
     end = line(*_state(scene, frozen, troubles, width >= _WIDE), " ")
     left = line((" unstuck ", "bold"), " ", *_who(scene))
-    room = width - width_of(end) - 2
-    if len(scene.seen) == 1 and frozen is None:
-        more = overview.brief(scene.seen[0])
-        if width_of(left) + width_of(more) + 3 <= room:
-            end = line(*more, "   ", *end)
-            room = width - width_of(end) - 2
-    return apart(clip(left, max(0, room)), end, width)
+    if len(scene.seen) == 1 and frozen is None and scene.seen[0].state == LIVE:
+        more = line(*overview.brief(scene.seen[0]), "   ", *end)
+        end = more if width - width_of(more) >= min(width_of(left), _LEAST) + 2 else end
+    return apart(clip(left, max(0, width - width_of(end) - 2)), end, width)
 
 
 def _who(scene: Scene) -> Line:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 
 from ...agent import wire
 from ...agent.sinks.text import clean
 from ...agent.snapshot import Place
+from ..blockers import slowest
 from ..ink import Line
 from ..scene import Shot
 
+_LIBRARY = re.compile(
+    r"[/\\](?:(?:site|dist)-packages|lib(?:64)?[/\\]python3\.\d+t?|Lib)[/\\](?!site-packages|dist-packages)"
+)
 _COMMON = ("__init__.py", "__main__.py", "app.py", "main.py", "models.py", "utils.py", "views.py")
 """Names of files that say little without their folder."""
 
@@ -29,10 +34,20 @@ def spot(place: wire.Spot | Place | None) -> Line:
     return ((f"{short(place.file)}:{place.line}", "place"),) if place else ()
 
 
-def path(place: wire.Spot | wire.Place | Place) -> str:
-    """``file:line``, the file relative to the working folder when it is below it, else whole."""
-    here = os.getcwd().rstrip(os.sep) + os.sep
-    return clean(f"{place.file.removeprefix(here)}:{place.line}")
+def path(place: wire.Spot | wire.Place | Place) -> Line:
+    """``file:line``, the file relative to the working folder when it is below it; a library's by its name in there."""
+    library = _LIBRARY.search(place.file)
+    if library is not None:
+        return ((clean(f"{place.file[library.end() :]}:{place.line}"), "dim"),)
+    return ((clean(f"{place.file.removeprefix(_here())}:{place.line}"), "place"),)
+
+
+def _here() -> str:
+    """The working folder, as a beginning of paths; nothing when it has been removed."""
+    try:
+        return os.getcwd().rstrip(os.sep) + os.sep
+    except OSError:
+        return ""
 
 
 @lru_cache(maxsize=4096)
@@ -54,7 +69,7 @@ def awaited(shot: Shot, task: wire.Task) -> Line:
         return ((tidy(resource.name), ""),)
     if task.joins or task.on in shot.tasks:
         ids = task.joins or (str(task.on),)
-        first = shot.tasks.get(ids[0])
+        first = slowest(shot, task)
         name = tidy(first.name) if first is not None else "that has ended"
         more = ((f" +{len(ids) - 1}", "dim"),) if len(ids) > 1 else ()
         return (("task ", "dim"), (name, ""), *more)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...agent import wire
+from ...agent.sinks.places import waiting_place
+from ...agent.snapshot import Place
 from .. import words
 from ..ink import Line, clip, joined, line
 from ..scene import Row, Shot
@@ -95,17 +97,18 @@ def _stack(detail: wire.Detail | None, task: wire.Task) -> Iterator[Line]:
     yield line(("where it stands", "head2"))
     if detail is None or not detail.stack:
         if task.at is not None:
-            yield line("  ", (path(task.at), "place"), (f" in {bare(task.at.function)}", "dim"))
+            yield line("  ", *path(task.at), (f" in {bare(task.at.function)}", "dim"))
         elif detail is None:
             yield line(("  not known yet", "dim"))
         else:
             yield line(("  nowhere that can be read", "dim"))
         return
-    for number, place in enumerate(detail.stack):
-        innermost = number == len(detail.stack) - 1
-        yield line("  ", (path(place), "place"), (f" in {bare(place.function)}", "dim"))
+    here = waiting_place([Place(each.file, each.line, each.function, each.code) for each in detail.stack])
+    for place in detail.stack:
+        mine = here is not None and (place.file, place.line) == (here.file, here.line)
+        yield line("  ", *path(place), (f" in {bare(place.function)}", "dim"))
         if place.code:
-            yield line(("    ▸ " if innermost else "      ", "waits"), tidy(place.code))
+            yield line(("    ▸ " if mine else "      ", "waits"), (tidy(place.code), "" if mine else "dim"))
 
 
 def _holds(shot: Shot, detail: wire.Detail) -> Iterator[Line]:
@@ -125,19 +128,25 @@ def _holds(shot: Shot, detail: wire.Detail) -> Iterator[Line]:
 
 
 def _makers(shot: Shot, task: wire.Task, detail: wire.Detail) -> Iterator[Line]:
-    makers = detail.makers
-    if not makers and task.made is None:
+    """Each creator with the line in which it made the one before."""
+    if not detail.makers and task.made is None:
         return
     yield ()
     yield line(("who made it", "head2"))
-    if task.made is not None and not makers:
-        yield line("  ", (path(task.made), "place"))
-    for maker in makers:
-        gone = "" if maker.id in shot.tasks else "  has ended"
-        where = path(maker.made) if maker.made is not None else ""
-        yield line("  ", joined([(tidy(maker.name), "bold"), (where, "place"), (gone.strip(), "dim")]))
-        if maker.made is not None and maker.made.code:
-            yield line("      ", (tidy(maker.made.code), ""))
+    made: wire.Spot | wire.Place | None = task.made
+    for maker in detail.makers:
+        ended = "" if maker.id in shot.tasks else "has ended"
+        yield line("  ", *joined([(tidy(maker.name), "bold"), path(made) if made else "", (ended, "dim")]))
+        yield from _code(made)
+        made = maker.made
+    if made is not None:
+        yield line("  ", *path(made))
+        yield from _code(made)
+
+
+def _code(made: wire.Spot | wire.Place | None) -> Iterator[Line]:
+    if isinstance(made, wire.Place) and made.code:
+        yield line("      ", tidy(made.code))
 
 
 def _past(shot: Shot, detail: wire.Detail) -> Iterator[Line]:

@@ -20,7 +20,7 @@ SHOWN = 8
 COLUMNS = (
     Column("blocked", 7, right=True, sortable=False),
     Column("pid", 7, right=True, rank=1, sortable=False),
-    Column("who waits for whom", 46, 110, sortable=False),
+    Column("who waits for whom", 38, 110, sortable=False),
     Column("for", 7, right=True, sortable=False),
     Column("place", 14, 34, rank=2, sortable=False),
 )

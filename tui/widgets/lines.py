@@ -22,7 +22,7 @@ class Lines(ScrollView, can_focus=True):
     """Lines that are worked out for the width at hand, of which only the visible ones are drawn."""
 
     DEFAULT_CSS = """
-    Lines { scrollbar-size: 1 1; scrollbar-gutter: stable; padding: 0 1; }
+    Lines { overflow-y: scroll; scrollbar-size: 1 1; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_up", "up", show=False),

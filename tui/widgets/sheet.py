@@ -20,7 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ..columns import column_at, laid, widths
-from ..ink import Line, apart, line
+from ..ink import Line, line
 from ..palette import strip_of, tones
 from ..view import NOTHING, View
 
@@ -32,7 +32,7 @@ class Sheet(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"sheet--cursor", "sheet--header"}
     DEFAULT_CSS = """
-    Sheet { overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
+    Sheet { overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }
     Sheet > .sheet--header { background: $panel; }
     Sheet > .sheet--cursor { background: $primary 16%; }
     Sheet:focus > .sheet--cursor { background: $primary 28%; }
@@ -219,7 +219,7 @@ class Sheet(ScrollView, can_focus=True):
             sizes = self.sizes
             component = "sheet--cursor" if index == self.cursor else ""
             return self._drawn(laid(self.view.columns, sizes, self.view.cells(row)), component)
-        if not self.view.rows and y == 2:
+        if not self.view.rows and y == 1:
             return self._drawn(line("  ", (self.view.empty, "dim")))
         return self._drawn(())
 
@@ -234,8 +234,4 @@ class Sheet(ScrollView, can_focus=True):
         for index, column in enumerate(self.view.columns):
             arrow = ("▴" if self.view.inverted else "▾") if index == self.view.sort else ""
             titles.append((column.title + arrow, "sorted" if arrow else "head"))
-        header = laid(self.view.columns, sizes, titles)
-        shown, total = len(self.view.rows), self.view.total
-        if total is None or total == shown:
-            return header
-        return apart(header, (f" {shown:,} of {total:,} ", "sorted"), self.size.width - 1)
+        return laid(self.view.columns, sizes, titles)
