@@ -307,7 +307,8 @@ async def asked_by_a_callback() -> None:
         await gathered
     except BadLine:
         await settle()
-    assert 3 == len(errors)
+    while len(errors) < 3:
+        await asyncio.sleep(0.001)
 
 
 @asked
