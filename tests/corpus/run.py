@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unstuck.agent import api
+from unstuck.agent.config import KINDS
 from unstuck.agent.findings import PROVEN, Event, Finding
 from unstuck.agent.sinks.stderr import render
 from unstuck.agent.snapshot import Place, TaskView
@@ -44,6 +45,7 @@ PATIENCE, LINGER, LONG = 5.0, 0.03, 3600.0
 COPIES = 10
 """Twins run that many at a time."""
 PARKED = 0.04
+_AT_REST = frozenset(KINDS) - {"ignored-cancel"}
 """Seconds for which a program that waits for ever is watched, each time."""
 SLOW_BUG, SLOW_TWIN = 0.04, 0.012
 """What is slow in a program with a bug, whose steps must not overtake each other on a busy machine; and in a twin."""
@@ -267,9 +269,9 @@ def run_twin(case: Case, runs: int) -> Outcome:
 
 
 def _patient(case: Case) -> dict[str, Any]:
-    """Settings for a twin: what is parked may stand there for as long as it likes."""
-    after = PARKED / 4 if case.parked else 3.0
-    return {"interval": harness.TICK / 3, "stuck_after": after, "slow_wait_after": 3.0} | case.settings
+    """Settings for a twin: what is parked may stand there for as long as it likes, but not its clean-up at the end."""
+    after = {"stuck_after": PARKED / 4, "detect": _AT_REST} if case.parked else {"stuck_after": 3.0}
+    return {"interval": harness.TICK / 3, "slow_wait_after": 3.0} | after | case.settings
 
 
 def _rounds(case: Case, runs: int) -> Iterator[int]:
