@@ -45,8 +45,8 @@ PATIENCE, LINGER, LONG = 5.0, 0.03, 3600.0
 COPIES = 10
 """Twins run that many at a time."""
 PARKED = 0.04
-_AT_REST = frozenset(KINDS) - {"ignored-cancel"}
 """Seconds for which a program that waits for ever is watched, each time."""
+_AT_REST = frozenset(KINDS) - {"ignored-cancel"}
 SLOW_BUG, SLOW_TWIN = 0.04, 0.012
 """What is slow in a program with a bug, whose steps must not overtake each other on a busy machine; and in a twin."""
 FOUND, MISSED, WRONG, SILENT, SKIPPED = "found", "missed", "wrong", "silent", "skipped"
