@@ -128,6 +128,7 @@ def _at_exit() -> None:
 def _before_fork() -> None:
     if _agent is not None:
         _agent.watchdog.pause()
+        _agent.pipeline.pause()
 
 
 def _after_fork_in_parent() -> None:

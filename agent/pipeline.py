@@ -24,7 +24,7 @@ from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
 from .proving import Proving
 from .serving import Server, Subject
-from .sinks import Sink
+from .sinks import Remote, Sink
 from .sinks.stderr import render
 from .state import State
 from .vigil import Outcome, Vigil
@@ -119,11 +119,21 @@ class Pipeline:
 
     def forget(self) -> None:
         """Drop everything that was the parent's, in a forked child."""
+        self._each_remote("disown")
         self.ledger, self._vigils = Ledger(), {}
         self.detectors = looking(self.settings.detect, self.state)
         self.loop_watch.forget()
         if self.server is not None:
             self._guard("sink socket", self.server.disown)
+
+    def pause(self) -> None:
+        """The process is about to fork: no thread of a sink's, if that can be had at once."""
+        self._each_remote("pause")
+
+    def _each_remote(self, what: str) -> None:
+        for sink in self.sinks:
+            if isinstance(sink, Remote):
+                self._guard(f"sink {sink.name}", getattr(sink, what))
 
     def _subject(self) -> Subject:
         return Subject(

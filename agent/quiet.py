@@ -23,6 +23,7 @@ from typing import Any
 
 from .attributes import is_a, own
 from .standing import current_frames
+from .state import is_ours
 from .timers import pending
 
 _WORKER = concurrent.futures.thread._worker.__code__
@@ -74,7 +75,7 @@ def signals(loop: Any) -> str | None:
         return "a signal that the loop handles"
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
-        if callable(handler) and handler is not signal.default_int_handler and not is_runners(handler):
+        if callable(handler) and handler is not signal.default_int_handler and not _is_nobodys(handler):
             return f"the signal {getattr(number, 'name', number)}"
     return None
 
@@ -93,6 +94,11 @@ def threads(loop: Any) -> str | None:
         elif not _is_idle(frame) and not _is_ours(frame):
             return f"the thread {names.get(ident, 'without a name')}"
     return "a thread that is not Python's" if _native_threads() > count else None
+
+
+def _is_nobodys(handler: Any) -> bool:
+    """Whether a handler does nothing for the program but end it."""
+    return is_runners(handler) or is_ours(handler)
 
 
 def is_runners(handler: Any) -> bool:

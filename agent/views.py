@@ -20,6 +20,7 @@ from .resources import type_name, units, waiters
 from .snapshot import Edge, Held, Place, ResourceView, TaskView
 from .stacks import Link, chain, line_of
 from .state import State, site_of
+from .tracing import span_of
 from .waits import Mode
 from .waits.joiners import cancellers, parent_of
 
@@ -138,6 +139,7 @@ class Views:
             holds=tuple(holds),
             stack=tuple(place_of(link) for link in self.chain(key)),
             created_at=created_at(self.state, task),
+            **span_of(task)._asdict(),
         )
 
     def _waits_for(self, key: int, node: Node) -> str | None:

@@ -24,6 +24,7 @@ from ..standing import current_frames
 from ..state import State
 from ..threads.reading import may_wait, thread_wait
 from ..threads.world import is_runnable
+from ..tracing import span_of
 from ..views import coroutine_name, created_at, loop_name, task_id
 
 KIND = "blocked-loop"
@@ -185,6 +186,7 @@ def _culprit(task: Any, stack: tuple[Place, ...], spell: _Spell, state: State) -
         holds=(),
         stack=stack,
         created_at=created_at(state, task) if task is not None else None,
+        **span_of(task)._asdict(),
     )
 
 

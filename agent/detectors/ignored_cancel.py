@@ -30,6 +30,7 @@ from ..findings import SUSPECTED, Finding
 from ..snapshot import TaskView
 from ..stacks import chain, chain_of
 from ..state import State
+from ..tracing import span_of
 from ..views import coroutine_name, created_at, loop_name, place_of, task_id
 from ..waits import wait_of
 from ..waits.reading import callbacks, closed_over, future_wait
@@ -254,4 +255,5 @@ def _view(task: Any, known: _Cancelled, sight: Sight) -> TaskView:
         holds=(),
         stack=tuple(place_of(link) for link in chain(task.get_coro())),
         created_at=created_at(sight.state, task),
+        **span_of(task)._asdict(),
     )

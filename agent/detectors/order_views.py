@@ -14,6 +14,7 @@ from ..snapshot import Edge as Arrow
 from ..snapshot import Held, Place, ResourceView, TaskView
 from ..stacks import chain, line_of
 from ..state import State
+from ..tracing import span_of
 from ..views import created_at
 from .ordering import Edge, Path
 
@@ -121,6 +122,7 @@ def _task(edge: Edge, number: int, shown: dict[int, Party], state: State) -> Tas
         holds=(_held(edge, shown),),
         stack=tuple(_place(code, line_of(code, lasti)) for code, lasti in reversed(order.stack)),
         created_at=None if task is None else created_at(state, task),
+        **span_of(task)._asdict(),
     )
 
 

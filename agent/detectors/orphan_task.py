@@ -30,6 +30,7 @@ from ..mentions import drops_its_result
 from ..snapshot import Place, TaskView
 from ..stacks import chain, line_of
 from ..state import State
+from ..tracing import span_of
 from ..views import coroutine_name, loop_name, place_of, task_id
 from .model import Sight
 from .tally import Tally
@@ -203,6 +204,7 @@ def _view(task: Any, record: Any, now: float | None) -> TaskView:
         holds=(),
         stack=tuple(place_of(link) for link in chain(task.get_coro())),
         created_at=Place.at(record.code.co_filename, line_of(record.code, record.lasti), record.code.co_qualname),
+        **span_of(task)._asdict(),
     )
 
 

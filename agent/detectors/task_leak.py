@@ -28,6 +28,7 @@ from ..piles import Callbacks, Pile, Timers
 from ..snapshot import Place, TaskView
 from ..stacks import chain, line_of
 from ..state import State
+from ..tracing import span_of
 from ..trend import PATIENT, WINDOWS, Trend
 from ..views import coroutine_name, place_of, task_id
 from ..waits import wait_of
@@ -188,6 +189,7 @@ def _view(record: Any, task: Any, made: Place, now: float) -> TaskView:
         holds=(),
         stack=tuple(place_of(link) for link in chain(task.get_coro())),
         created_at=made,
+        **span_of(task)._asdict(),
     )
 
 

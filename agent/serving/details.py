@@ -17,6 +17,7 @@ from ..snapshot import Place
 from ..stacks import Link, chain, line_of
 from ..standing import current_frames
 from ..state import State
+from ..tracing import span_of
 from ..views import place_of, resource_id, task_id
 from ..waits.joiners import parent_of
 from .feed import RUNNING, Entry
@@ -44,6 +45,7 @@ def detail_of(entry: Entry, state: State, things: Things, past: tuple[wire.Past,
         tuple(_makers(task, state)),
         past,
         tuple(dict.fromkeys((*_held_by_frames(links), *_held_by_note(task, things)))),
+        *span_of(task),
     )
 
 

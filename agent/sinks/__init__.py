@@ -8,12 +8,14 @@ Laws:
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..config import Settings
 from ..findings import Event
+from ..importing import somebody_imports
 
 Complain = Callable[[str], None]
 """Takes one sentence for the person who set the agent up."""
@@ -33,6 +35,19 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Say what is still to be said and let go of files. No event comes afterwards."""
+        ...
+
+
+@runtime_checkable
+class Remote(Sink, Protocol):
+    """A sink with a thread of its own, for what may take long."""
+
+    def pause(self) -> None:
+        """The process is about to fork: end the thread if that can be had at once. The next event begins anew."""
+        ...
+
+    def disown(self) -> None:
+        """This is a forked child: let go of everything that is the parent's."""
         ...
 
 
@@ -58,9 +73,17 @@ def _socket(_argument: str, settings: Settings, _complain: Complain) -> Sink:
     return Server(settings)
 
 
+def _otlp(_argument: str, settings: Settings, complain: Complain) -> Sink:
+    # By name: the agent must not import who exports its findings, and loads it only when it is asked for.
+    exporters = importlib.import_module(f"{__name__.partition('.')[0]}.exporters.sink")
+    sink: Sink = exporters.OtlpSink(settings.spans, complain, somebody_imports)
+    return sink
+
+
 FACTORIES: dict[str, Factory] = {
     "stderr": _stderr,
     "jsonl": _jsonl,
+    "otlp": _otlp,
 }
 if hasattr(os, "geteuid"):  # not on Windows, which has no sockets that belong to a user
     FACTORIES["socket"] = _socket

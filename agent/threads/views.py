@@ -19,6 +19,7 @@ from ..names import name_all
 from ..snapshot import Edge, Held, Place, ResourceView, TaskView
 from ..stacks import chain
 from ..state import State
+from ..tracing import span_of
 from ..views import Views, coroutine_name, created_at, loop_name, place_of, resource_id, task_id
 from .frames import is_stdlib, module_of, variables
 from .graph import ThreadBuilder
@@ -158,6 +159,7 @@ class KnotViews:
             holds=tuple(held),
             stack=self._stack(thing),
             created_at=None if is_thread else created_at(self.state, task),
+            **({} if is_thread else span_of(task)._asdict()),
         )
 
     def _stack(self, thing: Any) -> tuple[Place, ...]:

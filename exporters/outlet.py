@@ -1,0 +1,87 @@
+"""One signal on its way to the backend: what waits to be sent, and how the backend is.
+
+Laws:
+- Bounded: when the backend is slow or gone, the oldest is dropped, and counted.
+- After a failure it waits, longer each time up to a minute, and then tries again with the same batch.
+- The first failure is one sentence for people, and so is the end of an outage; everything between is counted only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+
+
+class Outlet:
+    """Delivers through an exporter of the SDK's. All is called in the exporting thread; times are monotonic seconds."""
+
+    def __init__(self, signal: str, exporter: Any, most: int, most_at_once: int, why: Callable[[], str]) -> None:
+        self.signal, self.exporter = signal, exporter
+        self.dropped = 0
+        """Items that were never delivered."""
+        self.failures = 0
+        """In a row, up to now."""
+        self.retry_at = 0.0
+        self._most, self._most_at_once = most, most_at_once
+        self._waiting: deque[Any] = deque()
+        self._why = why
+        self._dropped_before = 0
+        self._failed_with = ""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, items: Iterable[Any]) -> None:
+        """To be sent; the oldest have to go when it is too much."""
+        self._waiting.extend(items)
+        while len(self._waiting) > self._most:
+            self._waiting.popleft()
+            self.dropped += 1
+
+    def send(self, now: float, complain: Callable[[str], None]) -> bool:
+        """Send a batch if it is time. Whether the backend took it, and there may be more to send."""
+        if not self._waiting or now < self.retry_at:
+            return False
+        batch = [self._waiting.popleft() for _ in range(min(self._most_at_once, len(self._waiting)))]
+        if self._export(batch):
+            self._recover(complain)
+            return True
+        self._waiting.extendleft(reversed(batch))
+        self._fail(now, complain)
+        return False
+
+    def give_up(self) -> None:
+        """What waits will not be sent any more."""
+        self.dropped += len(self._waiting)
+        self._waiting.clear()
+
+    def _export(self, batch: list[Any]) -> bool:
+        try:
+            result = self.exporter.export(batch)
+        except Exception as failed:  # noqa: BLE001 - whatever it is, the backend did not get it
+            self._failed_with = repr(failed)
+            return False
+        self._failed_with = ""
+        return getattr(result, "name", "") == "SUCCESS"
+
+    def _fail(self, now: float, complain: Callable[[str], None]) -> None:
+        pause = min(_FIRST_PAUSE * 2**self.failures, _LONGEST_PAUSE)
+        self.retry_at = now + pause * random.uniform(0.8, 1.2)
+        self.failures = min(self.failures + 1, 32)
+        if self.failures == 1:
+            self._dropped_before = self.dropped
+            why = self._failed_with or self._why() or "no reason given"
+            complain(f"{self.signal} cannot be exported to {self._where()}: {why}; it is tried again, now and then")
+
+    def _recover(self, complain: Callable[[str], None]) -> None:
+        if self.failures:
+            lost = self.dropped - self._dropped_before
+            complain(f"{self.signal} are exported again to {self._where()}; {lost or 'none'} were dropped meanwhile")
+        self.failures, self.retry_at = 0, 0.0
+
+    def _where(self) -> str:
+        return str(getattr(self.exporter, "_endpoint", "the backend"))

@@ -1,0 +1,209 @@
+"""The sink ``otlp``: what the agent's thread hands over, and the thread that exports it.
+
+Laws:
+- The agent's thread appends to a bounded queue and rings; it never waits, and imports nothing of opentelemetry.
+- One thread of our own, made with the first event and ended when there is nothing to do at exit. It is no
+  ``threading.Thread``: the program's list of threads is the program's own.
+- Around a fork it is asked to end; a child lets go of everything and begins anew with its own first event.
+- After an outage the findings that are open then are told again: the backend may have lost them, or never got them.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..agent.findings import Event
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+_MOST_QUEUED = 2_048
+_MOST_OPEN = 1_000
+_PAUSE_AT_FORK = 0.05
+_IMPORTS_TAKE = 10.0
+_GATHERED_FOR = 0.05
+"""Seconds from the first event to its export: what comes together is sent together."""
+_PATIENCE, _PATIENCE_IN_VAIN = 3.0, 0.5
+"""Seconds that the end of the program may be held up: by a backend that answers, and by one that did not lately."""
+_VERSION: str = sys.modules[__name__.partition(".")[0]].__version__
+
+
+class OtlpSink:
+    """Takes events in the agent's thread, exports them in its own."""
+
+    name = "otlp"
+
+    def __init__(
+        self, spans: str, complain: Callable[[str], None], somebody_imports: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._spans, self._complain, self._somebody_imports = spans, complain, somebody_imports
+        self._renew()
+
+    def _renew(self) -> None:
+        self._inbox: deque[Event] = deque()
+        self._open: dict[str, Event] = {}
+        self._dropped = 0
+        self._engine: Engine | None = None
+        self._worker: _Worker | None = None
+        self._is_useless = False
+
+    # -- called by the agent -----------------------------------------------------------------------
+
+    def write(self, event: Event) -> None:
+        """Take an event; the oldest goes when there are too many."""
+        self._remember(event)
+        self._inbox.append(event)
+        while len(self._inbox) > _MOST_QUEUED:
+            self._inbox.popleft()
+            self._dropped += 1
+        self._wake()
+
+    def close(self) -> None:
+        """Send what is left, for a few seconds at most, and say what could not be sent."""
+        if self._inbox or (self._engine is not None and self._engine.pause() is not None):
+            self._wake()
+        worker = self._worker
+        if worker is not None:
+            worker.is_last = True
+            worker.ring()
+            if not worker.join(_PATIENCE_IN_VAIN if self._is_out() else _PATIENCE):
+                if self._engine is not None:
+                    self._engine.abort()
+                worker.join(_PATIENCE_IN_VAIN)
+        self._tell_dropped()
+        self._renew()
+
+    def pause(self) -> None:
+        """A fork is about to happen: no thread, if that can be had within a moment."""
+        worker = self._worker
+        if worker is not None:
+            worker.is_stopping = True
+            worker.ring()
+            worker.join(_PAUSE_AT_FORK)
+
+    def disown(self) -> None:
+        """In a forked child: what is under way is the parent's."""
+        self._renew()
+
+    # -- in between --------------------------------------------------------------------------------
+
+    def _remember(self, event: Event) -> None:
+        finding = event.finding
+        if event.event in ("closed", "retracted"):
+            self._open.pop(finding.id, None)
+        elif not finding.happened and (finding.id in self._open or len(self._open) < _MOST_OPEN):
+            self._open[finding.id] = event
+
+    def _wake(self) -> None:
+        if self._is_useless:
+            return
+        if self._worker is None or self._worker.has_ended:
+            self._worker = _Worker(self._work)
+            try:
+                self._worker.start()
+            except RuntimeError:  # the interpreter goes down and starts no thread any more
+                self._worker.run()
+        self._worker.ring()
+
+    def _is_out(self) -> bool:
+        return self._engine is not None and self._engine.is_out
+
+    def _tell_dropped(self) -> None:
+        lost = dict(self._engine.dropped()) if self._engine is not None else {}
+        late = len(self._inbox) + self._dropped
+        if late:
+            lost["findings' events"] = late
+        if lost and not self._is_useless:
+            told = ", ".join(f"{count:,} {what}" for what, count in lost.items())
+            self._complain(f"not exported, for the backend was slow or gone: {told}")
+
+    # -- in the exporting thread -------------------------------------------------------------------
+
+    def _work(self, worker: _Worker) -> None:
+        engine = self._engine or self._start(worker)
+        if engine is None:
+            return
+        while not worker.is_stopping:
+            self._pass_on(engine)
+            if engine.send() and not worker.is_last:
+                engine.tell(list(self._open.values()), resent=True)
+                engine.send()
+            if worker.is_last and not self._inbox:
+                engine.give_up()
+                engine.leave()
+                return
+            worker.sleep(engine.pause())
+            if not worker.is_last:
+                time.sleep(_GATHERED_FOR)
+
+    def _pass_on(self, engine: Engine) -> None:
+        events = []
+        while self._inbox:
+            events.append(self._inbox.popleft())
+        engine.tell(events)
+
+    def _start(self, worker: _Worker) -> Engine | None:
+        self._let_others_import(worker)
+        if worker.is_stopping:
+            return None
+        try:
+            from .engine import Engine
+
+            self._engine = Engine(self._spans, self._complain, _VERSION)
+        except Exception as failed:  # noqa: BLE001 - an opentelemetry that cannot be used, whatever the reason
+            self._is_useless = True
+            self._complain(f"nothing is exported: opentelemetry cannot be used here: {failed!r}")
+        return self._engine
+
+    def _let_others_import(self, worker: _Worker) -> None:
+        """Two threads that import the same big package may get it half done; the program's imports come first."""
+        end = time.monotonic() + _IMPORTS_TAKE
+        while not (worker.is_last or worker.is_stopping) and time.monotonic() < end and self._somebody_imports():
+            time.sleep(_GATHERED_FOR)
+
+
+class _Worker:
+    """A thread, and the bell that wakes it."""
+
+    def __init__(self, work: Callable[[_Worker], None]) -> None:
+        self.is_stopping = self.is_last = self.has_ended = False
+        """Asked to end at once; asked to end when everything has been sent."""
+        self._work = work
+        self._bell, self._end = _thread.allocate_lock(), _thread.allocate_lock()
+        self._bell.acquire()
+        self._end.acquire()
+
+    def start(self) -> None:
+        """Start the thread."""
+        _thread.start_new_thread(self.run, ())
+
+    def run(self) -> None:
+        """Work until it is over."""
+        try:
+            self._work(self)
+        finally:
+            self.has_ended = True
+            self._end.release()
+
+    def ring(self) -> None:
+        """There is something to do."""
+        try:
+            self._bell.release()
+        except RuntimeError:  # rung already
+            return
+
+    def sleep(self, longest: float | None) -> None:
+        """Until it is rung."""
+        self._bell.acquire(timeout=-1 if longest is None else longest)
+
+    def join(self, patience: float) -> bool:
+        """Whether it ended in time."""
+        if not self._end.acquire(timeout=patience):
+            return False
+        self._end.release()
+        return True
