@@ -57,9 +57,21 @@ class _Task(msgspec.Struct):
         _be_finite("waiting_s of a task", self.waiting_s)
         if self.deadline_s is not None and math.isnan(self.deadline_s):
             raise NoRecord("no finding record: deadline_s of a task is no number")
-        holds = tuple(Held(resource, self.held_at.get(resource)) for resource in self.holds)
-        mine = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("holds", "held_at")}
-        return TaskView(holds=holds, **mine)
+        return TaskView(
+            id=self.id,
+            name=self.name,
+            coro=self.coro,
+            role=self.role,
+            waits_for=self.waits_for,
+            waiting_s=self.waiting_s,
+            deadline_s=self.deadline_s,
+            holds=tuple([Held(resource, self.held_at.get(resource)) for resource in self.holds]),
+            stack=self.stack,
+            created_at=self.created_at,
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            error=self.error,
+        )
 
 
 class _Record(msgspec.Struct):

@@ -60,6 +60,7 @@ def report(
     """
     from .recorded import read
 
+    files = tuple(dict.fromkeys(files))
     if form == "html" and output is None and _is_terminal():
         raise click.UsageError("a page is nothing for a terminal: name a file for it with -o")
     if output is not None and any(_are_same(output, file) for file in files):

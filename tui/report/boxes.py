@@ -9,7 +9,7 @@ Point = tuple[float, float]
 Pair = tuple[str, str]
 Sizes = Mapping[str, Point]
 """Width and height by node."""
-ACROSS, DOWN = 58.0, 40.0
+ACROSS, DOWN = 70.0, 40.0
 """The gaps between boxes with an arc: room for an arrow and a word."""
 LANE = 18.0
 """The gap between boxes without one."""
