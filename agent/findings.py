@@ -2,8 +2,8 @@
 
 Laws:
 - The id is a fingerprint of kind, code sites and resource sites, so it is the same in the next tick, the
-  next process and the next release of the same code; a second finding of that fingerprint that is open at
-  the same time gets an ordinal.
+  next process and the next release of the same code, wherever that is installed; a second finding of that
+  fingerprint that is open at the same time gets an ordinal.
 - A finding is opened once, however often a detector reports it. Which report belongs to which open
   finding is decided by ``subject``, the identity of what is stuck.
 - A proven or suspected finding whose tasks moved by themselves is retracted, and counted: the agent
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from .snapshot import Edge, ResourceView, TaskView
+from .snapshot import Edge, Place, ResourceView, TaskView
 
 PROVEN, SUSPECTED, POTENTIAL = "proven", "suspected", "potential"
 _UPDATE_EVERY = 60.0
@@ -59,7 +59,7 @@ class Finding:
     def fingerprint(self) -> str:
         """Twelve hex digits over kind, the core's code sites and the resources' creation sites."""
         sites = {(self.kind, task.coro, *_innermost(task)) for task in self.core}
-        made = {(each.type, each.created_at.file, each.created_at.line) for each in self.resources if each.created_at}
+        made = {(each.type, _site(each.created_at)) for each in self.resources if each.created_at}
         text = repr((self.kind, sorted(sites), sorted(made)))
         return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
 
@@ -100,7 +100,12 @@ class Event:
 def _innermost(task: TaskView) -> tuple[str, int]:
     """The program's own innermost place: the standard library's lines differ from one Python to the next."""
     own = [place for place in task.stack if not place.file.startswith(_WAITING)]
-    return (own[-1].file, own[-1].line) if own else ("", 0)
+    return _site(own[-1]) if own else ("", 0)
+
+
+def _site(place: Place) -> tuple[str, int]:
+    """A line, with no more of the path than stays when the program is installed elsewhere."""
+    return "/".join(place.file.replace(os.sep, "/").split("/")[-2:]), place.line
 
 
 @dataclass(slots=True)
