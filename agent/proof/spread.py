@@ -5,7 +5,8 @@ Laws:
 - A gate (a suspended task) can be reached by anybody (``asyncio.all_tasks``) and gives access to its attributes, not
   to its frames. One that is woken, because the future it awaits may be completed, opens its frames.
 - A gate is woken when the future it awaits is open, or by its wake-up callback in the wrong hands. A task that
-  is not parked, or whose frames are not known, is no gate: what it refers to counts as held from outside.
+  is not parked, or whose frames are not known, is no gate: what it refers to counts as held from outside, and it may
+  end, which wakes whoever awaits it.
 """
 
 from __future__ import annotations
@@ -57,11 +58,21 @@ class Spread:
         island = self.island
         for number, extra in enumerate(self.surplus):
             held = extra > 0 and number not in island.own
-            if held and island.kinds[number] != GATE and number not in island.chained:
+            if island.kinds[number] == GATE:
+                if not island.is_expanded(number):
+                    self._let_run(number)
+            elif held and number not in island.chained:
                 self._open(number)
         for gate in island.gates():
             self._touch(gate)
         self._run()
+
+    def _let_run(self, task: int) -> None:
+        """Open a task that is no gate and, where they are members, its frames."""
+        self._open(task)
+        coroutine = self.island.number.get(id(self.island.members[task].get_coro()))
+        if coroutine is not None:
+            self._open(coroutine)
 
     def _run(self) -> None:
         island, todo = self.island, self._todo

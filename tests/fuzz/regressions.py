@@ -157,6 +157,20 @@ def start(spawn):
 """
 """isinstance() asks a lazy proxy, or a dead weak one, what it stands for: that runs code, and fails."""
 
+FRESH = """\
+async def task3():
+    await asyncio.sleep(1)
+async def task2(F0):
+    await asyncio.create_task(task3())
+    loop().call_later(1, functools.partial(finish, F0))
+async def task1(F0):
+    asyncio.create_task(task2(F0))
+    await F0
+def start(spawn):
+    spawn(task1(loop().create_future()), True)
+"""
+"""A task that has not begun yet will end, and wake whoever awaits it."""
+
 PROGRAMS = {
     name.lower(): Program(source, pace=1, looks=2, eager=False, collects=False)
     for name, source in list(globals().items())
