@@ -37,18 +37,21 @@ def main() -> int:
     except KeyboardInterrupt:
         print()
     print(f"{report(total)}; {time.monotonic() - began:.0f} s")
+    print("; ".join(f"{count} {key}" for key, count in sorted(total.items()) if "suspected," in key))
     return 0
 
 
 def report(counts: Counter[str]) -> str:
     """What was seen, in shares of the programs and of the tasks that hung."""
     programs, hung, tasks = max(1, counts["programs"]), max(1, counts["hung"]), max(1, counts["tasks hung"])
+    beyond = max(1, counts["beyond reach"])
     return (
         f"{counts['programs']} programs: {counts['hung'] / programs:.0%} hung, "
         f"{counts['proven'] / programs:.0%} with something proven, {counts['suspected'] / programs:.0%} suspected; "
         f"of those that hung {counts['hung and told'] / hung:.0%} were told; "
         f"of the tasks that hung {counts['tasks told proven'] / tasks:.0%} proven, "
-        f"{counts['tasks told suspected'] / tasks:.0%} suspected"
+        f"{counts['tasks told suspected'] / tasks:.0%} suspected; "
+        f"of those beyond anybody's reach {counts['beyond reach and proven'] / beyond:.0%} proven"
     )
 
 

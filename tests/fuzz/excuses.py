@@ -2,7 +2,8 @@
 
 Laws:
 - A cancellation is from outside when the program does it on purpose (``kill``), or a TaskGroup does it to
-  children because one of them failed. A timer or a timeout that cancels is not, nor is whatever else wakes.
+  children because one of them failed. A timer or a timeout that cancels is not, nor is whatever else wakes; but a
+  timeout that somebody entered after the claim was made, who came to await one of the stuck only then, is.
 - It is handed down as asyncio hands it down. Consequences are excused only if somebody who was told to be
   stuck has been cancelled: whoever was not stuck might have ended anyway.
 - A task that the collector destroys counts as cancelled when somebody referred to it as the claim was made, and
@@ -16,7 +17,9 @@ import asyncio
 import sys
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
+from unstuck.agent.state import OwnReference
 from unstuck.agent.views import resource_id, task_id
 
 
@@ -28,19 +31,36 @@ class Log:
         self.killed: dict[str, int] = {}
         self.given: dict[str, int] = {}
         self.bare: set[int] = set()
+        self.timeouts: list[tuple[OwnReference, int]] = []
+        """Those that were entered, and when."""
         self.gone: set[str] = set()
         """Tasks that were garbage when they were told to be stuck."""
         self.foreseen = False
+        self.disturbed = -1
+        """The last round in which a task was cancelled on purpose, or garbage was collected."""
 
     def mark(self, task: Any) -> None:
         """Enter a cancellation on purpose, with all that it is handed down to."""
+        self.disturbed = self.now()
+        self._hand_down(task, self.now())
+
+    def _hand_down(self, task: Any, when: int) -> None:
         seen, todo = set[Any](), [task]
         while todo:
             current = todo.pop()
             if isinstance(current, asyncio.Task) and current not in seen:
                 seen.add(current)
-                self.killed[task_id(current)] = self.now()
+                self.killed[task_id(current)] = max(when, self.killed.get(task_id(current), -1))
                 todo += handed_down(current)
+
+    def expire(self) -> None:
+        """Enter what is cancelled by timeouts that have just expired, as of the time when they were entered."""
+        for reference, when in list(self.timeouts):
+            timeout = reference()
+            if timeout is not None and timeout._state is asyncio.timeouts._State.EXPIRING:  # type: ignore[attr-defined]
+                self._hand_down(timeout._task, when)
+            elif timeout is None or timeout._state.value not in ("created", "active"):
+                self.timeouts.remove((reference, when))
 
     def destroy(self, task: Any) -> None:
         """The collector destroys a task."""
@@ -48,6 +68,11 @@ class Log:
             self.gone.add(task_id(task))
         else:
             self.mark(task)
+
+    def collect(self, phase: str, info: dict[str, int]) -> None:
+        """A callback of the collector's: what was garbage may have had finalizers."""
+        if phase == "stop" and info["collected"]:
+            self.disturbed = self.now()
 
     def take_barely(self, resource: Any) -> None:
         """A resource was taken where no block gives it back."""
@@ -97,8 +122,20 @@ def in_circle(task: Any) -> bool:
     return False
 
 
-def watch_groups(log_of: Callable[[], Log]) -> Callable[[], None]:
-    """Have TaskGroup enter the children that it cancels because a sibling failed; return how to undo that."""
+def watch_timeouts(log_of: Callable[[], Log]) -> Any:
+    """Have each timeout that is entered enter itself."""
+    original = asyncio.Timeout.__aenter__
+
+    async def enter(self: Any) -> Any:
+        log = log_of()
+        log.timeouts.append((OwnReference(self), log.now()))
+        return await original(self)
+
+    return mock.patch.object(asyncio.Timeout, "__aenter__", enter)
+
+
+def watch_groups(log_of: Callable[[], Log]) -> Any:
+    """Have TaskGroup enter the children that it cancels because a sibling failed."""
     original = asyncio.TaskGroup._abort  # type: ignore[attr-defined]
 
     def abort(self: Any) -> None:
@@ -112,9 +149,4 @@ def watch_groups(log_of: Callable[[], Log]) -> Callable[[], None]:
                 log.mark(task)
         original(self)
 
-    asyncio.TaskGroup._abort = abort  # type: ignore[attr-defined]
-
-    def undo() -> None:
-        asyncio.TaskGroup._abort = original  # type: ignore[attr-defined]
-
-    return undo
+    return mock.patch.object(asyncio.TaskGroup, "_abort", abort)

@@ -24,7 +24,7 @@ from . import adversary, kit
 from .clock import VirtualLoop
 from .excuses import in_circle
 from .render import Program
-from .watch import FILE, Watch
+from .watch import FILE, STUCK_AFTER, Watch
 
 
 class Run:
@@ -107,6 +107,7 @@ class Run:
         finally:
             self._clear()
         self.failures += self.watch.failures
+        self.notes.update(self.watch.notes)
 
     def _namespace(self) -> dict[str, Any]:
         own = ("kill", "kill_it", "give", "bare", "on_thread", "on_executor", "in_executor", "on_readable", "foreign")
@@ -134,18 +135,25 @@ class Run:
         """Nothing is to come: look, collect garbage, let the adversary act. Whether to go on."""
         self.phase += 1
         if self.phase == 1:
-            self.watch.look()
-            self.watch.look()
+            self._look_later()
             gc.collect()
         elif self.phase == 2:
-            self.watch.look()
+            self._look_later()
             self._count()
+            self.watch.undisturbed = False
             self.notes["reached"] += adversary.poke(self._globals())
         elif self.phase == 3:
             adversary.release(self._globals(), self.give)
         else:
+            self._count_beyond_reach()
             return False
         return True
+
+    def _look_later(self) -> None:
+        """Twice, when what has not moved is old enough to be suspected."""
+        for _ in range(2):
+            self.watch.look()
+            self.loop.now += STUCK_AFTER
 
     def _globals(self) -> list[Any]:
         known = {
@@ -175,6 +183,15 @@ class Run:
         self.notes["tasks hung"] += len(hung)
         self.notes["tasks told proven"] += len(hung & proven)
         self.notes["tasks told suspected"] += len(hung & suspected - proven)
+
+    def _count_beyond_reach(self) -> None:
+        """Whom not even the adversary has moved."""
+        left = {task_id(task) for task in asyncio.all_tasks(self.loop)}
+        self.notes["beyond reach"] += len(left)
+        self.notes["beyond reach and proven"] += len(left & self.watch.said[PROVEN])
+        self.notes["programs with one beyond reach that is not told"] += bool(
+            left - self.watch.said[PROVEN] - self.watch.said[SUSPECTED]
+        )
 
     def _complain(self, _loop: Any, context: Any) -> None:
         error = context.get("exception")
