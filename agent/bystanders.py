@@ -2,9 +2,9 @@
 
 Laws:
 - Stuck is also who waits for stuck tasks only, or for a lock that stuck tasks hold (``frozen``); everybody else is
-  a bystander: tasks of all loops, and what is called back by timers, descriptors and signals.
-- Connections that stand are passed over: what may come over them is not known from here, and asked for
-  separately (``quiet.descriptors``). Servers are not: their handlers can be read.
+  a bystander: tasks of all loops, threads, and what is called back by timers, descriptors and signals.
+- Of a connection that stands, its protocol is searched, as a server's handlers are. Where connections cannot be
+  listed, as uvloop's, somebody behind one may come to everything.
 - Each bystander is searched once, whatever is asked; all searches together are bounded, and beyond the bound
   everybody may come to everything.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 from .deadlines import own_deadline
 from .outlook import Outlook, standing
-from .quiet import is_runners
+from .quiet import acting, is_runners
 from .resources import holder_ids
 from .state import State
 from .timers import pending
@@ -42,11 +42,14 @@ class Bystanders:
         self._known: set[int] = set()
         self._searches: list[tuple[str, Outlook]] = []
         self._by_calls: Outlook | None = None
+        self._by_threads: Outlook | None = None
 
     def who_reaches(self, things: set[int], stuck: set[int]) -> str | None:
         """The name of a bystander who may come to one of these things, or of what calls one; None if nobody may."""
         if _may(self._calls(), things):
             return "a callback"
+        if _may(self._threads(), things):
+            return "a thread"
         tasks = [task for task in self.state.tasks() if id(task) not in stuck and not task.done()]
         if len(tasks) > _MOST_TASKS:
             return f"one of {len(tasks):,} tasks"
@@ -75,12 +78,27 @@ class Bystanders:
     def _calls(self) -> Outlook:
         if self._by_calls is None:
             outlook = self._by_calls = Outlook(self.wanted, _MOST_VISITS, self.pause)
+            outlook.overflow = any(
+                not hasattr(getattr(loop, "_selector", None), "get_map") for loop in self.state.loops
+            )
             for function, arguments in [each for loop in list(self.state.loops) for each in _calls_of(loop)]:
                 outlook.of_call(function, arguments)
             for handler in map(signal.getsignal, signal.valid_signals()):
                 if callable(handler) and not is_runners(handler):
                     outlook.of_call(handler)
         return self._by_calls
+
+    def _threads(self) -> Outlook:
+        """From the threads beside the loops: what runs in a loop is its tasks and callbacks."""
+        if self._by_threads is None:
+            outlook = self._by_threads = Outlook(self.wanted, _MOST_VISITS, self.pause)
+            frames, others = acting()
+            for loop in list(self.state.loops):
+                frames.pop(getattr(loop, "_thread_id", None) or 0, None)
+            outlook.overflow = bool(others)
+            while frames and not outlook.overflow:
+                outlook.of_thread(frames.popitem()[1])
+        return self._by_threads
 
 
 def _may(outlook: Outlook, things: set[int]) -> bool:
@@ -95,8 +113,7 @@ def _calls_of(loop: Any) -> Iterator[tuple[Any, Any]]:
     signals = list((getattr(loop, "_signal_handlers", None) or {}).values())
     for handle in [*pending(loop), *watched, *signals]:
         function, arguments = getattr(handle, "_callback", None), getattr(handle, "_args", None) or ()
-        owner = type(getattr(function, "__self__", None))
-        if function is not None and function is not _LATER and not issubclass(owner, asyncio.BaseTransport):
+        if function is not None and function is not _LATER:
             yield function, arguments
 
 

@@ -45,7 +45,13 @@ _PARTS: tuple[tuple[type, Callable[[Any], Iterable[Any]]], ...] = (
 )
 MAKING = ("__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__")
 """Methods that run when a class is called, not when one of its instances is used."""
-DYNAMIC = {"getattr", "__getattribute__", "vars", "__dict__", "attrgetter", "methodcaller", "eval", "exec"}
+DYNAMIC = {"getattr", "__getattribute__", "vars", "__dict__", "attrgetter", "methodcaller"}
+"""Names by which code takes attributes from strings."""
+ANYTHING = {
+    "eval", "exec", "globals", "import_module", "__import__", "modules", "resolve_name", "entry_points", "get_objects",
+    "get_referrers", "pickle", "cloudpickle", "dill",
+}  # fmt: skip
+"""Names by which code may come to whatever there is in the process."""
 _ENTERED = {
     "asyncio", "collections", "functools", "contextlib", "weakref", "queue", "types", "concurrent", "threading",
     "contextvars", "itertools", "operator", "_asyncio", "_queue", "_functools", "_collections", "builtins",

@@ -4,8 +4,10 @@ Laws:
 - An object's attribute counts only where its name stands in code that may still run: so a heartbeat of a
   service is not taken for a user of the service's queue. A name leads to globals, to attributes, and to the
   functions of whatever was met; those functions' code is then read in turn, to a fixpoint.
-- Where code takes names from strings (``getattr``), every attribute counts. Objects of the standard library are
-  entered whole, for nobody's code names what is inside; what they hold of the program's may be called in any way.
+- Where code takes names from strings (``getattr``), every attribute counts, and every global of the program's modules
+  that are met; where it takes modules or whatever else by name, it may come to everything.
+- Objects of the standard library are entered whole, for nobody's code names what is inside; what they hold of the
+  program's may be called in any way.
 - Tasks and loops are not entered: who holds a task can cancel it, not do its work.
 - Bounded: where a bound is hit, ``overflow`` says so, and everything must be taken for reachable; also where
   something ``moved`` under the search, which may be made from another thread: then another try is worth it.
@@ -16,14 +18,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
+import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextvars import Context
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from .attributes import content, instance_attributes
 from .entering import (
+    ANYTHING,
     CALLED,
     CONTAINERS,
     DYNAMIC,
@@ -38,6 +43,7 @@ from .entering import (
     parts_of,
 )
 from .flow import ahead
+from .installed import is_installed
 from .stacks import MAX_DEPTH, Link, chain
 from .waits.reading import callbacks
 
@@ -78,6 +84,27 @@ class Outlook:
     def of_call(self, function: Any, arguments: Iterable[Any] = ()) -> None:
         """Search from a callback and its arguments."""
         self._search([(each, False) for each in (function, *arguments)])
+
+    def of_thread(self, frame: FrameType | None) -> None:
+        """Search from the frames of a thread, the topmost first, with all their variables: what they still use is in
+        motion. Before 3.13 these cannot be read unnoticed, and may be anything."""
+        try:
+            self._search(self._of_stack(frame))
+        except (KeyError, RuntimeError):  # a variable has gone while they were read
+            self.moved = self.overflow = True
+
+    def _of_stack(self, frame: FrameType | None) -> list[tuple[Any, bool]]:
+        begin: list[tuple[Any, bool]] = []
+        depth = 0
+        while frame is not None and depth < MAX_DEPTH and sys.version_info >= (3, 13):
+            own = not is_stdlib(frame.f_globals.get("__name__", ""))
+            if own:
+                self._code(frame.f_code, frame.f_globals)
+            if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+                begin += [(each, not own) for each in dict(frame.f_locals).values()]
+            frame, depth = frame.f_back, depth + 1
+        self.overflow = self.overflow or frame is not None
+        return begin
 
     def _search(self, begin: list[tuple[Any, bool]], awaitable: Any = None) -> None:
         try:
@@ -219,16 +246,25 @@ class Outlook:
         for name in names:
             self._todo += self._waiting.pop(name, ())
             self._todo += [(space[name], False) for space in self._spaces.values() if name in space]
+        self.overflow = self.overflow or not ANYTHING.isdisjoint(self._names)
         if not self._free and not DYNAMIC.isdisjoint(self._names):
             self._free = True
             for values in self._waiting.values():
                 self._todo += values
+            for space in self._spaces.values():
+                self._globals(space)
 
     def _module(self, module: Any, _opened: bool) -> None:
         space = object.__getattribute__(module, "__dict__")  # a lazy module stays unloaded
         if not is_stdlib(space.get("__name__", "")) and id(space) not in self._spaces:
             self._spaces[id(space)] = space
             self._todo += [(space[name], False) for name in self._names & space.keys()]
+            if self._free:
+                self._globals(space)
+
+    def _globals(self, space: dict[str, Any]) -> None:
+        if not is_installed(str(space.get("__file__", ""))):
+            self._todo += [(each, False) for each in list(space.values())]
 
 
 def standing(task: Any) -> tuple[Any, ...]:

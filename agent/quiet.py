@@ -82,18 +82,29 @@ def signals(loop: Any) -> str | None:
 
 def threads(loop: Any) -> str | None:
     """Threads that may call into the loop."""
-    frames = current_frames()
-    count, own = len(frames), getattr(loop, "_thread_id", None)
-    frames.pop(threading.get_ident(), None)  # this very frame: it would keep itself alive
+    frames, others = acting()
+    own = frames.pop(getattr(loop, "_thread_id", None) or 0, None)
+    if own is not None and not _is_selecting(own):
+        return "what the loop is doing now"
     names = {thread.ident: thread.name for thread in list(threading._active.values())}  # type: ignore[attr-defined]
+    named = next((names.get(ident, "without a name") for ident in frames), None)
+    if named is not None:
+        return f"the thread {named}"
+    return "a thread that is not Python's" if others else None
+
+
+def acting() -> tuple[dict[int, FrameType], int]:
+    """The topmost frames of the threads that may act, by the thread's identity, and how many are not Python's.
+
+    The thread that asks is none of them.
+    """
+    frames = current_frames()
+    others = _native_threads() - len(frames)
+    frames.pop(threading.get_ident(), None)  # this very frame: it would keep itself alive
     for ident in list(frames):
-        frame = frames.pop(ident)
-        if ident == own:
-            if not _is_selecting(frame):
-                return "what the loop is doing now"
-        elif not _is_idle(frame) and not _is_ours(frame):
-            return f"the thread {names.get(ident, 'without a name')}"
-    return "a thread that is not Python's" if _native_threads() > count else None
+        if _is_idle(frames[ident]) or _is_ours(frames[ident]):
+            del frames[ident]
+    return frames, max(0, others)
 
 
 def _is_nobodys(handler: Any) -> bool:

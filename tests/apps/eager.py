@@ -5,13 +5,13 @@ Its looks at old waits live on an allowance of a thousandth of the time; in seco
 
 from __future__ import annotations
 
-import asyncio  # noqa: F401 - switches the agent on, before any of its modules is imported
+import asyncio  # noqa: F401 - switches the agent on
 import runpy
 import sys
 
-from unstuck.agent import prospects
+from unstuck.agent import api, prospects
 
 if __name__ == "__main__":
-    prospects.ALLOWANCE = prospects.SAVED = 10.0
+    prospects.SAVED = api.current().pipeline.proving.prospects._allowance = 10.0
     sys.argv = [f"tests.apps.{sys.argv[1]}", *sys.argv[2:]]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib
 import os
 import signal
 import sys
@@ -688,6 +689,77 @@ async def producer_that_is_a_thread() -> None:
 async def producer_that_is_a_thread_and_has_not_come_yet() -> None:
     start_loader()
     await beside_a_thread(lambda over: over.wait() and None)
+
+
+@idle
+async def producer_that_is_a_thread_and_has_not_come_where_the_last_one_failed() -> None:
+    start_failing_loader()
+    over = threading.Event()
+    start_device(over, asyncio.get_running_loop())
+    try:
+        await serve_for_ever()
+    finally:
+        over.set()
+
+
+def start_device(over: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
+    """A thread that nobody keeps."""
+
+    def device() -> None:
+        while not over.wait(FOR_EVER):
+            loop.call_soon_threadsafe(publish, 1)
+
+    threading.Thread(target=device, name="device").start()
+
+
+@idle
+async def producer_behind_a_connection_where_the_last_one_failed() -> None:
+    start_failing_loader()
+    await connect()
+    await serve_for_ever()
+
+
+async def connect() -> None:
+    """A connection that nobody keeps and over which something may come at any time; its server listens no more."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    transport, _ = await loop.create_connection(Feed, *server.sockets[0].getsockname())
+    SERVERS.add(transport)
+    server.close()
+
+
+class Feed(asyncio.Protocol):
+    """Publishes what it hears."""
+
+    def data_received(self, data: bytes) -> None:
+        publish(len(data))
+
+
+@idle
+async def producer_by_the_name_of_its_module_in_a_string() -> None:
+    start_failing_loader()
+    spawn("cron", run_by_name(f"{__name__}:produce_somehow"))
+    await serve_for_ever()
+
+
+async def run_by_name(spec: str) -> None:
+    await asyncio.sleep(FOR_EVER)
+    module, _, function = spec.partition(":")
+    getattr(importlib.import_module(module), function)()
+
+
+@idle
+async def producer_by_its_name_in_a_module() -> None:
+    start_failing_loader()
+    spawn("dispatcher", dispatch("some" + "how"))
+    await serve_for_ever()
+
+
+async def dispatch(kind: str) -> None:
+    from . import left
+
+    await asyncio.sleep(FOR_EVER)
+    getattr(left, f"produce_{kind}")()
 
 
 @idle
