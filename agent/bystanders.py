@@ -92,10 +92,8 @@ class Bystanders:
         """From the threads beside the loops: what runs in a loop is its tasks and callbacks."""
         if self._by_threads is None:
             outlook = self._by_threads = Outlook(self.wanted, _MOST_VISITS, self.pause)
-            frames, others = acting()
-            for loop in list(self.state.loops):
-                frames.pop(getattr(loop, "_thread_id", None) or 0, None)
-            outlook.overflow = bool(others)
+            _own, frames, more = acting(list(self.state.loops))
+            outlook.overflow = bool(more)
             while frames and not outlook.overflow:
                 outlook.of_thread(frames.popitem()[1])
         return self._by_threads

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
@@ -82,8 +82,7 @@ def signals(loop: Any) -> str | None:
 
 def threads(loop: Any) -> str | None:
     """Threads that may call into the loop."""
-    frames, others = acting()
-    own = frames.pop(getattr(loop, "_thread_id", None) or 0, None)
+    (own,), frames, others = acting([loop])
     if own is not None and not _is_selecting(own):
         return "what the loop is doing now"
     names = {thread.ident: thread.name for thread in list(threading._active.values())}  # type: ignore[attr-defined]
@@ -93,18 +92,19 @@ def threads(loop: Any) -> str | None:
     return "a thread that is not Python's" if others else None
 
 
-def acting() -> tuple[dict[int, FrameType], int]:
-    """The topmost frames of the threads that may act, by the thread's identity, and how many are not Python's.
+def acting(loops: Iterable[Any]) -> tuple[list[FrameType | None], dict[int, FrameType], int]:
+    """The topmost frames of the loops' own threads, those of others that may act, by identity, and how many more are.
 
-    The thread that asks is none of them.
+    The latter are not Python's. The thread that asks is none of them.
     """
     frames = current_frames()
-    others = _native_threads() - len(frames)
+    more = _native_threads() - len(frames)
     frames.pop(threading.get_ident(), None)  # this very frame: it would keep itself alive
+    own = [frames.pop(getattr(loop, "_thread_id", None) or 0, None) for loop in loops]
     for ident in list(frames):
         if _is_idle(frames[ident]) or _is_ours(frames[ident]):
             del frames[ident]
-    return frames, max(0, others)
+    return own, frames, max(0, more)
 
 
 def _is_nobodys(handler: Any) -> bool:

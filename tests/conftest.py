@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from types import FrameType
 
 SEED = "UNSTUCK_FUZZ_SEED"
 
@@ -23,11 +22,6 @@ def pytest_configure() -> None:
 
 def _pass_over_the_runner() -> None:
     """Side by side, tests run beside a thread that listens for the next one: it is none of the program's."""
-    from unstuck.agent import quiet
+    from .harness import pass_over
 
-    is_ours = quiet._is_ours
-
-    def is_none_of_the_programs(frame: FrameType) -> bool:
-        return is_ours(frame) or frame.f_globals.get("__name__") == "execnet.gateway_base"
-
-    quiet._is_ours = is_none_of_the_programs
+    pass_over("execnet.gateway_base")

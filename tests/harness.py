@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 import unstuck
+from unstuck.agent import quiet
 from unstuck.agent.actions import throw
 from unstuck.agent.config import Settings
 from unstuck.agent.findings import Event, Finding
@@ -43,6 +45,21 @@ class Ear:
 
     def named(self, event: str) -> list[Finding]:
         return [e.finding for e in self.events if e.event == event]
+
+
+def pass_over(module: str) -> None:
+    """Threads that begin in this module are the tests' own, and no more bystanders than the agent's."""
+    is_ours = quiet._is_ours
+
+    def is_none_of_the_programs(frame: FrameType) -> bool:
+        stack = [frame]
+        while stack[-1].f_back is not None:
+            stack.append(stack[-1].f_back)
+        names = [each.f_globals.get("__name__") for each in reversed(stack)]
+        begins = next((name for name in names if name != "threading"), None)
+        return begins == module or is_ours(frame)
+
+    quiet._is_ours = is_none_of_the_programs
 
 
 def settings(**changes: Any) -> Settings:

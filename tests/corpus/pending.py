@@ -8,9 +8,7 @@ BRIEF = 0.3
 """Seconds for which what is expected to be missed gets its chance."""
 
 KINDS: dict[str, str] = {}
-PROGRAMS = {
-    "futures.publisher_of_weak_subscribers_ended": "weakly referenced, if only from within",
-}
+PROGRAMS: dict[str, str] = {}
 TWINS: dict[str, str] = {}
 
 

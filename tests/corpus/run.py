@@ -51,6 +51,7 @@ SLOW_BUG, SLOW_TWIN = 0.04, 0.012
 """What is slow in a program with a bug, whose steps must not overtake each other on a busy machine; and in a twin."""
 FOUND, MISSED, WRONG, SILENT, SKIPPED = "found", "missed", "wrong", "silent", "skipped"
 Program = Callable[[bool], Any]
+harness.pass_over(__name__)
 
 
 @dataclass(frozen=True)
