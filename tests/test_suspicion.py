@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import unstuck
-from unstuck.agent import api
+from unstuck.agent import api, quiet
 from unstuck.agent.quiet import may_happen
 from unstuck.agent.suspicion import Reason, still, suspects
 
@@ -35,7 +35,10 @@ AWHILE = 0.06
 
 @pytest.fixture(autouse=True)
 def _on() -> Iterator[None]:
-    """The agent is on, and looks at nothing by itself."""
+    """The agent is on, and looks at nothing by itself; of the threads of the tests before none is left."""
+    end = time.monotonic() + 1.0
+    while quiet.acting([])[2] and time.monotonic() < end:
+        time.sleep(0.01)
     unstuck.install(harness.settings(interval=60.0))
     yield
     unstuck.uninstall()

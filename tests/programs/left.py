@@ -809,7 +809,7 @@ async def supervise(queue: asyncio.Queue[int]) -> None:
 
 @idle
 async def supervisor_that_restarts_on_command() -> None:
-    spawn("supervisor", Supervisor(global_queue()).run())
+    KEPT.append(spawn("supervisor", Supervisor(global_queue()).run()))
     await serve_for_ever()
 
 
@@ -832,7 +832,7 @@ class Supervisor:
 @idle
 async def crew_that_a_task_may_call_again() -> None:
     queue = global_queue()
-    spawn("boss", boss(queue))
+    KEPT.append(spawn("boss", boss(queue)))  # else it is garbage, and when it has been collected nobody calls any more
     del queue
     await serve_for_ever()
 
