@@ -27,6 +27,8 @@ from .state import is_ours
 from .timers import pending
 
 _WORKER = concurrent.futures.thread._worker.__code__
+_BEGINNINGS = ("Watchdog._run", "_Worker.run")
+"""The functions that threads of the agent and of the exporters begin with."""
 _MOST_FRAMES = 1_000
 
 
@@ -135,12 +137,14 @@ def _is_selecting(frame: FrameType) -> bool:
 
 
 def _is_ours(frame: FrameType) -> bool:
+    """Whether the thread begins where ours do: a generator of ours that is over in another thread ends a chain, too."""
     outermost: FrameType = frame
     for _ in range(_MOST_FRAMES):
         if outermost.f_back is None:
             break
         outermost = outermost.f_back
-    return str(outermost.f_globals.get("__name__", "")).partition(".")[0] == "unstuck"
+    root = str(outermost.f_globals.get("__name__", "")).partition(".")[0]
+    return root == "unstuck" and outermost.f_code.co_qualname in _BEGINNINGS
 
 
 def _native_threads() -> int:

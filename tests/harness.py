@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from unstuck.agent.waits.reading import JOINABLE
 from .programs import Program
 
 TICK = 0.01
+_SUSPENDED = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 @dataclass
@@ -57,7 +59,8 @@ def pass_over(module: str) -> None:
             stack.append(stack[-1].f_back)
         names = [each.f_globals.get("__name__") for each in reversed(stack)]
         begins = next((name for name in names if name != "threading"), None)
-        return begins == module or is_ours(frame)
+        is_whole = not stack[-1].f_code.co_flags & _SUSPENDED  # else the thread has left it meanwhile
+        return (begins == module and is_whole) or is_ours(frame)
 
     quiet._is_ours = is_none_of_the_programs
 

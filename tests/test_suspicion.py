@@ -20,6 +20,9 @@ import unstuck
 from unstuck.agent import api, quiet
 from unstuck.agent.quiet import may_happen
 from unstuck.agent.suspicion import Reason, still, suspects
+from unstuck.agent.waits.joiners import joiners
+from unstuck.agent.watchdog import Watchdog
+from unstuck.exporters.sink import _Worker
 
 from . import harness
 from .corpus import Case, cases, run
@@ -210,6 +213,12 @@ def what_may_happen(prepare: Any, at_last: Any = lambda _loop: None, undo: Any =
 def test_when_everybody_sleeps_for_good() -> None:
     """Nothing may happen; the agent's own thread does not count."""
     assert what_may_happen(lambda _loop: None) is None
+
+
+def test_when_a_thread_begins_with_the_agents_code() -> None:
+    """Ours are those that begin where ours do; a generator of ours that another thread has left looks alike."""
+    assert {Watchdog._run.__qualname__, _Worker.run.__qualname__} == set(quiet._BEGINNINGS)
+    assert not quiet._is_ours(joiners(None).gi_frame)  # type: ignore[attr-defined]
 
 
 def test_when_a_timer_is_pending() -> None:
