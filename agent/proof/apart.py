@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .island import Island
 
-ENOUGH = 5_000
+ENOUGH = 15_000
 """Small parts are judged together up to so many members."""
 
 
