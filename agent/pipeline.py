@@ -20,11 +20,12 @@ from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
 from .detectors import blocked_loop, deadlock, held_by_finished, looking, pool_exhausted, slow_wait, stuck
 from .detectors.model import Detector, Over, Sight
+from .exports import Exports
 from .findings import PROVEN, Event, Finding, Ledger
 from .nominations import Nominations
 from .proving import Proving
 from .serving import Server, Subject
-from .sinks import Remote, Sink
+from .sinks import Sink
 from .sinks.stderr import render
 from .state import State
 from .vigil import Outcome, Vigil
@@ -53,6 +54,7 @@ class Pipeline:
         """Who answers dashboards; None without a socket."""
         if self.server is not None:
             self.server.watch(self._subject())
+        self.exports = Exports(sinks, self._subject)
         self.census = Census()
         self._vigils: dict[Hashable, Vigil] = {}
 
@@ -80,6 +82,14 @@ class Pipeline:
             if "sink socket" in self.failed:
                 self.server = None
                 self._guard("closing the socket", server.disown)
+
+    def measure(self) -> None:
+        """Look at what is exported as numbers, where somebody exports."""
+        self._guard("metrics", self.exports.measure)
+
+    def pause(self) -> None:
+        """The process is about to fork."""
+        self._guard("exports", self.exports.pause)
 
     def rest(self) -> None:
         """Nothing is looked at for a while: nobody shall wait at the socket."""
@@ -114,26 +124,18 @@ class Pipeline:
         for finding in self.ledger.open_findings():
             self._tell(self.ledger.end(finding.subject, now, note="still so when the agent was switched off"))
             self._dismiss(finding.subject)
+        self._guard("metrics", functools.partial(self.exports.measure, is_last=True))
         for sink in self.sinks:
             self._guard(f"sink {sink.name}", sink.close)
 
     def forget(self) -> None:
         """Drop everything that was the parent's, in a forked child."""
-        self._each_remote("disown")
         self.ledger, self._vigils = Ledger(), {}
         self.detectors = looking(self.settings.detect, self.state)
         self.loop_watch.forget()
+        self._guard("exports", self.exports.disown)
         if self.server is not None:
             self._guard("sink socket", self.server.disown)
-
-    def pause(self) -> None:
-        """The process is about to fork: no thread of a sink's, if that can be had at once."""
-        self._each_remote("pause")
-
-    def _each_remote(self, what: str) -> None:
-        for sink in self.sinks:
-            if isinstance(sink, Remote):
-                self._guard(f"sink {sink.name}", getattr(sink, what))
 
     def _subject(self) -> Subject:
         return Subject(

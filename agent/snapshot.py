@@ -117,3 +117,32 @@ class Edge:
     def as_record(self) -> dict[str, Any]:
         """JSON shape."""
         return {"from": self.source, "to": self.target, "relation": self.relation}
+
+
+@dataclass(frozen=True, slots=True)
+class EndedWait:
+    """A wait for a lock, semaphore or pool that is over. ``type`` is the resource's; ids are those of a span."""
+
+    type: str
+    seconds: float
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The process in numbers: how it is at ``time`` (seconds since the epoch), and what was since the last of these."""
+
+    time: float
+    tasks: dict[str, int]
+    """Living tasks by state: running, ready, waiting."""
+    waiters: dict[str, int]
+    """Tasks that wait for what others hold, by the type of the resource."""
+    ended_waits: tuple[EndedWait, ...]
+    delays: dict[str, tuple[float, ...]]
+    """By how many seconds each loop was late, sample by sample."""
+    findings: dict[tuple[str, str], int]
+    """Open findings by kind and verdict."""
+    retracted: int
+    agent_cpu: float
+    """Processor seconds that the watcher's thread has spent."""

@@ -110,6 +110,7 @@ class Watchdog:
             if now >= tick:
                 pipeline.tick()
                 tick = time.monotonic() + interval
+            pipeline.measure()
             pipeline.serve()
             if pipeline.server is not None and pipeline.server.has_to_go:
                 pipeline.server.has_to_go = False

@@ -4,7 +4,8 @@ Laws:
 - Everything is called in one thread, the exporting one; what the application's own metric reader calls from another
   thread reads frozen data only.
 - The application's providers are used where it has set any, and looked for again each time; else our own.
-- Nothing about the exporting is exported: the thread is marked for instrumentations to pass over.
+- Nothing about the exporting is exported: the thread is marked for instrumentations to pass over, and what the
+  exporting libraries log in it is kept out of the program's logs.
 """
 
 from __future__ import annotations
@@ -13,58 +14,66 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from opentelemetry import context, trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry import context
 
 from ..agent.findings import Event
-from . import choosing, logs, logs_api
+from ..agent.snapshot import Vitals
+from . import choosing
+from .drawing import Drawing, application_provider
 from .hush import Hush
+from .metering import Metering
 from .outlet import Outlet
 from .resource import resource_for
+from .telling import Telling
 
 _SUPPRESSED = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
+_MOST_METRICS = 10
+"""Readings of all metrics that wait to be sent."""
 
 
 class Engine:
     """Made in the exporting thread, which alone may call it. ``version`` is unstuck's."""
 
     def __init__(self, spans: str, complain: Callable[[str], None], version: str) -> None:
-        self.complain = complain
-        self._version, self._spans = version, spans
-        context.attach(context.set_value(_SUPPRESSED, True))
+        self.complain, self._spans = complain, spans
         self._hush = Hush()
         self._outlets: dict[str, Outlet | None] = {}
-        self._logger: Any = None
+        self._known: Any = None
+        self._telling = Telling(self._outlet, self._resource, version)
+        self._drawing = Drawing(self._outlet, self._resource, version)
+        self._metering = Metering(self._outlet, self._resource, version)
+        self.adopt_thread()
+
+    def adopt_thread(self) -> None:
+        """This is the exporting thread from now on."""
+        context.attach(context.set_value(_SUPPRESSED, True))
+        self._hush.listen_here()
 
     # -- what there is to tell ---------------------------------------------------------------------
 
     def tell(self, events: Iterable[Event], resent: bool = False) -> None:
-        """Turn events into records, and put them on their way."""
+        """Turn events into records and spans, and put them on their way."""
         for event in events:
-            if choosing.is_wanted(choosing.LOGS):
-                self._log(event, resent)
+            self._telling.tell(event, resent)
+            if not resent:
+                self._metering.note_event(event)
+                if self._spans != "off":
+                    self._drawing.draw(event)
 
-    def _log(self, event: Event, resent: bool) -> None:
-        theirs = logs_api.application_provider()
-        if theirs is not None:
-            to = logs_api.logger(theirs, self._version)
-        else:
-            to = self._own_logger()
-        for entry in logs.entries(event, resent) if to is not None else ():
-            logs_api.emit(to, entry)
-
-    def _own_logger(self) -> Any:
-        outlet = self._outlet(choosing.LOGS)
-        if self._logger is None and outlet is not None:
-            provider = logs_api.own_provider(self._resource(), lambda record: outlet.put([record]))
-            self._logger = logs_api.logger(provider, self._version)
-        return self._logger
+    def note(self, vitals: Vitals, lost: int) -> None:
+        """The process in numbers; ``lost`` are events that never came here."""
+        dropped = self.dropped()
+        if lost:
+            dropped[choosing.LOGS] = dropped.get(choosing.LOGS, 0) + lost
+        self._metering.measured.dropped.update(dropped)
+        self._metering.note(vitals)
 
     # -- sending -----------------------------------------------------------------------------------
 
-    def send(self) -> bool:
-        """Send what is due, a batch of each signal. Whether a backend came back after an outage."""
+    def send(self, is_last: bool = False) -> bool:
+        """Send what is due. Whether a backend came back after an outage."""
         came_back = False
+        self._metering.read(time.monotonic(), is_last)
         for outlet in self._open():
             was_out = outlet.failures > 0
             while outlet.send(time.monotonic(), self.complain):
@@ -72,8 +81,9 @@ class Engine:
         return came_back
 
     def pause(self) -> float | None:
-        """Seconds until there is something to be sent; None when there is nothing."""
+        """Seconds until there is something to do; None when nothing is under way."""
         due = [outlet.retry_at for outlet in self._open() if len(outlet)]
+        due += [self._metering.due] if self._metering.due is not None else []
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     @property
@@ -91,15 +101,20 @@ class Engine:
             outlet.give_up()
 
     def abort(self) -> None:
-        """Let an export that is under way fail soon; called from another thread."""
+        """Let an export that is under way fail soon; may be called from another thread."""
         for outlet in self._open():
             try:
                 outlet.exporter.shutdown()
             except Exception:  # noqa: BLE001 - it is over anyway
                 continue
 
+    def disown(self) -> None:
+        """In a forked child: connections and providers are the parent's; only the program's loggers are left alone."""
+        self._hush.leave()
+
     def leave(self) -> None:
-        """Let go of connections, and of the program's loggers."""
+        """Let go of connections, of the application's meters and of the program's loggers."""
+        self._metering.leave()
         self.abort()
         self._hush.leave()
 
@@ -118,11 +133,16 @@ class Engine:
         except choosing.Unavailable as missing:
             self.complain(f"{missing}; no {signal} are exported")
             return None
+        if signal == choosing.METRICS:
+            return Outlet(signal, exporter, _MOST_METRICS, 0, lambda: self._hush.last)
         batch = "BSP" if signal == choosing.TRACES else "BLRP"
         most = int(choosing.number(f"OTEL_{batch}_MAX_QUEUE_SIZE", 2048))
         most_at_once = int(choosing.number(f"OTEL_{batch}_MAX_EXPORT_BATCH_SIZE", 512))
         return Outlet(signal, exporter, most, min(most, most_at_once), lambda: self._hush.last)
 
     def _resource(self) -> Any:
-        theirs = trace.get_tracer_provider()
-        return resource_for(theirs.resource if isinstance(theirs, TracerProvider) else None)
+        """Who we are: once for all signals, so that they can be told to be one process's."""
+        if self._known is None:
+            theirs = application_provider()
+            self._known = resource_for(theirs.resource if theirs is not None else None)
+        return self._known

@@ -19,6 +19,10 @@ class Hush(logging.Filter):
         super().__init__()
         self.last = ""
         """What was said last."""
+        self._thread = 0
+
+    def listen_here(self) -> None:
+        """This is the exporting thread."""
         self._thread = _thread.get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -17,7 +17,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 class Outlet:
-    """Delivers through an exporter of the SDK's. All is called in the exporting thread; times are monotonic seconds."""
+    """Delivers through an exporter of the SDK's. All is called in the exporting thread; times are monotonic seconds.
+
+    ``most_at_once`` 0: the exporter takes items one by one, not as a batch. ``why`` gives what was logged last.
+    """
 
     def __init__(self, signal: str, exporter: Any, most: int, most_at_once: int, why: Callable[[], str]) -> None:
         self.signal, self.exporter = signal, exporter
@@ -46,7 +49,7 @@ class Outlet:
         """Send a batch if it is time. Whether the backend took it, and there may be more to send."""
         if not self._waiting or now < self.retry_at:
             return False
-        batch = [self._waiting.popleft() for _ in range(min(self._most_at_once, len(self._waiting)))]
+        batch = [self._waiting.popleft() for _ in range(min(self._most_at_once or 1, len(self._waiting)))]
         if self._export(batch):
             self._recover(complain)
             return True
@@ -61,7 +64,7 @@ class Outlet:
 
     def _export(self, batch: list[Any]) -> bool:
         try:
-            result = self.exporter.export(batch)
+            result = self.exporter.export(batch if self._most_at_once else batch[0])
         except Exception as failed:  # noqa: BLE001 - whatever it is, the backend did not get it
             self._failed_with = repr(failed)
             return False

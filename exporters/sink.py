@@ -18,13 +18,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..agent.findings import Event
+from ..agent.snapshot import Vitals
+from . import choosing
 
 if TYPE_CHECKING:
     from .engine import Engine
 
 _MOST_QUEUED = 2_048
 _MOST_OPEN = 1_000
+_MOST_NUMBERS, _FEW_NUMBERS = 600, 5
 _PAUSE_AT_FORK = 0.05
+_STEP = 0.01
 _IMPORTS_TAKE = 10.0
 _GATHERED_FOR = 0.05
 """Seconds from the first event to its export: what comes together is sent together."""
@@ -47,6 +51,8 @@ class OtlpSink:
     def _renew(self) -> None:
         self._inbox: deque[Event] = deque()
         self._open: dict[str, Event] = {}
+        self._numbers: deque[Vitals] = deque(maxlen=_MOST_NUMBERS)
+        self._is_measured = False
         self._dropped = 0
         self._engine: Engine | None = None
         self._worker: _Worker | None = None
@@ -65,7 +71,7 @@ class OtlpSink:
 
     def close(self) -> None:
         """Send what is left, for a few seconds at most, and say what could not be sent."""
-        if self._inbox or (self._engine is not None and self._engine.pause() is not None):
+        if self._inbox or self._engine is not None:
             self._wake()
         worker = self._worker
         if worker is not None:
@@ -88,7 +94,17 @@ class OtlpSink:
 
     def disown(self) -> None:
         """In a forked child: what is under way is the parent's."""
+        if self._engine is not None:
+            self._engine.disown()
         self._renew()
+
+    def offer(self, vitals: Vitals) -> None:
+        """Take the process's numbers; the oldest go when nobody exports them."""
+        if not self._numbers and not self._is_measured:
+            self._is_measured = choosing.is_wanted(choosing.METRICS)
+        self._numbers.append(vitals)
+        if self._is_measured and (self._worker is None or len(self._numbers) % _FEW_NUMBERS == 0):
+            self._wake()
 
     # -- in between --------------------------------------------------------------------------------
 
@@ -128,24 +144,27 @@ class OtlpSink:
         engine = self._engine or self._start(worker)
         if engine is None:
             return
+        engine.adopt_thread()
         while not worker.is_stopping:
+            is_last = worker.is_last
             self._pass_on(engine)
-            if engine.send() and not worker.is_last:
+            if engine.send(is_last) and not is_last:
                 engine.tell(list(self._open.values()), resent=True)
                 engine.send()
-            if worker.is_last and not self._inbox:
+            if is_last:
                 engine.give_up()
                 engine.leave()
                 return
             worker.sleep(engine.pause())
-            if not worker.is_last:
-                time.sleep(_GATHERED_FOR)
+            worker.doze(_GATHERED_FOR)
 
     def _pass_on(self, engine: Engine) -> None:
         events = []
         while self._inbox:
             events.append(self._inbox.popleft())
         engine.tell(events)
+        while self._numbers:
+            engine.note(self._numbers.popleft(), self._dropped)
 
     def _start(self, worker: _Worker) -> Engine | None:
         self._let_others_import(worker)
@@ -164,7 +183,7 @@ class OtlpSink:
         """Two threads that import the same big package may get it half done; the program's imports come first."""
         end = time.monotonic() + _IMPORTS_TAKE
         while not (worker.is_last or worker.is_stopping) and time.monotonic() < end and self._somebody_imports():
-            time.sleep(_GATHERED_FOR)
+            worker.doze(_GATHERED_FOR)
 
 
 class _Worker:
@@ -200,6 +219,12 @@ class _Worker:
     def sleep(self, longest: float | None) -> None:
         """Until it is rung."""
         self._bell.acquire(timeout=-1 if longest is None else longest)
+
+    def doze(self, seconds: float) -> None:
+        """That long, unless it is to end."""
+        end = time.monotonic() + seconds
+        while not (self.is_stopping or self.is_last) and time.monotonic() < end:
+            time.sleep(_STEP)
 
     def join(self, patience: float) -> bool:
         """Whether it ended in time."""

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from unstuck.exporters.sink import OtlpSink
+
+    from .receiver import Backend
 
 SEED = "UNSTUCK_FUZZ_SEED"
 
@@ -25,3 +34,33 @@ def _pass_over_the_runner() -> None:
     from .harness import pass_over
 
     pass_over("execnet.gateway_base")
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
+    """An OTLP backend over HTTP to which everything is sent."""
+    from . import receiver
+
+    for name in list(os.environ):
+        if name.startswith("OTEL_"):
+            monkeypatch.delenv(name)
+    with receiver.http() as backend:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", backend.url)
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "bank")
+        yield backend
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the sink has complained of."""
+    return []
+
+
+@pytest.fixture
+def sink(backend: Backend, said: list[str]) -> Iterator[OtlpSink]:
+    """The sink otlp as by default, without the agent."""
+    from unstuck.exporters.sink import OtlpSink
+
+    sink = OtlpSink("findings", said.append)
+    yield sink
+    sink.close()

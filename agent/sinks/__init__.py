@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 from ..config import Settings
 from ..findings import Event
 from ..importing import somebody_imports
+from ..snapshot import Vitals
 
 Complain = Callable[[str], None]
 """Takes one sentence for the person who set the agent up."""
@@ -41,6 +42,10 @@ class Sink(Protocol):
 @runtime_checkable
 class Remote(Sink, Protocol):
     """A sink with a thread of its own, for what may take long."""
+
+    def offer(self, vitals: Vitals) -> None:
+        """The process in numbers; called about once a second."""
+        ...
 
     def pause(self) -> None:
         """The process is about to fork: end the thread if that can be had at once. The next event begins anew."""
