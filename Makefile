@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= 6
 ARGS   ?=
 
-.PHONY: demo report test coverage fuzz lint bench conformance clean
+.PHONY: demo report screens test coverage fuzz lint bench conformance clean
 
 demo: $(READY)  ## a deadlock, found while it happens
 	UNSTUCK=1 $(PY) examples/bank_transfer.py
@@ -19,6 +19,9 @@ report: $(READY)  ## what the examples get into, told afterwards: build/report.h
 		UNSTUCK=1 UNSTUCK_INTERVAL=100ms UNSTUCK_SINKS=jsonl:build/findings.jsonl $(PY) $$each || exit 1; \
 	done
 	$(VENV)/bin/unstuck report --html --output build/report.html build/findings.jsonl
+
+screens: $(READY)  ## the dashboard on live programs, as SVG in docs/screens
+	$(PY) -m tests.gallery
 
 # Most tests wait more than they work: more of them at once than there are processors.
 test: $(READY)  ## JOBS at once; ARGS goes to pytest

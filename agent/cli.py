@@ -24,8 +24,8 @@ Exit codes:
   0  fine
   1  something is wrong (doctor), or what was asked for is in it (report --fail-on)
   2  wrong usage, an unknown kind, a file that cannot be read
-  3  there is no such process, or it does not run the agent (dump)
-  4  it does not answer or is another user's; a socket folder that is not safe (ps, dump)
+  3  there is no such process, or it does not run the agent (dump, top)
+  4  it does not answer or is another user's; a socket folder that is not safe (ps, dump, top)
 `run` ends with the exit code of the program it runs.
 """
 

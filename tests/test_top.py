@@ -126,6 +126,19 @@ def test_a_filter_that_leaves_nothing() -> None:
     drive(BANK, steps)
 
 
+def test_a_filter_while_the_cursor_is_far_down() -> None:
+    """The rows are fewer than where the cursor was."""
+
+    async def steps(driver: Driver) -> None:
+        await driver.press("3", "G", "slash", *"request-777", "enter")
+        assert 0 < len(names(driver)) < 20
+        assert at(driver).startswith("request-777")
+        await driver.press("slash", *"zebra", "escape", "escape")
+        assert 10_000 == len(names(driver))
+
+    drive(pictures.scene(pictures.crowd()), steps)
+
+
 def test_each_page_has_its_filter() -> None:
     """What is filtered here is not filtered there; the tree of waits has none."""
 
@@ -372,10 +385,10 @@ def test_cancelling_a_task() -> None:
         assert "Cancel transfer-1 in process 4711?" in driver.text
         await driver.press("n", "x", "y")
         assert [(4711, wire.Cancel(1, "t:transfer-1"))] == source.said
-        source.told.append(wire.Answer(1, True, "cancelled"))
+        source.told.append(wire.Answer(1, True, "transfer-1 was cancelled"))
         source.changed()
         await driver.settle()
-        assert ["transfer-1: cancelled"] == driver.notes
+        assert ["transfer-1 was cancelled"] == driver.notes
 
     drive(source, steps)
 

@@ -83,7 +83,11 @@ class TopApp(App[None]):
         self.post_message(Pictured())
 
     def _done(self, name: str, result: Any, failed: Exception | None) -> None:
-        self.dashboard.post_message(Worked(name, result, failed))
+        self.post_message(Worked(name, result, failed))
+
+    def on_worked(self, event: Worked) -> None:
+        """A page is worked out."""
+        self.dashboard.worked(event)
 
     # The scene
 
@@ -100,7 +104,7 @@ class TopApp(App[None]):
         self.scene = self.source.scene().narrowed(self.only)
         self._keep_following()
         for screen in self.screen_stack:
-            if hasattr(screen, "see"):
+            if hasattr(screen, "see") and screen.query("#head"):  # neither before it is made nor while it is taken down
                 screen.see(self.scene)
 
     def _show_heads(self) -> None:
@@ -202,10 +206,8 @@ class TopApp(App[None]):
 
     def _answered(self, answer: wire.Answer) -> None:
         name = self._asked.pop(answer.number, "")
-        text = answer.text or ("done" if answer.done else "not done")
-        self.notify(
-            f"{name}: {text}" if name else text, severity="information" if answer.done else "warning", timeout=6
-        )
+        text = answer.text or f"{name}: {'done' if answer.done else 'not done'}"
+        self.notify(text, severity="information" if answer.done else "warning", timeout=6)
 
     def _say(self, pid: int, frame: wire.Asked) -> None:
         try:

@@ -3,7 +3,8 @@
 Laws:
 - Every task and resource has at most one parent: a task what it waits for, a resource its only holder. Of several
   joined tasks the one that has waited longest is taken; what several hold is a root of its own.
-- A circle is cut at the task that has waited longest; where it closes, that task is named once more.
+- A circle is cut at the task that has waited longest; where it closes, that task is named once more. One that is part
+  of no finding is none: tasks moved while they were looked at, and who seems to wait for itself has just got the lock.
 - Linear in tasks and resources; nothing recurses.
 """
 
@@ -35,6 +36,12 @@ class Forest:
         """Whether the root waits for something below itself."""
         return root in self.closes
 
+    def rank(self, root: str) -> tuple[int, int, float]:
+        """Circles first, then tasks and what somebody holds, then what nobody owns: idle workers wait there too."""
+        resource = self.shot.resources.get(root)
+        kind = 0 if self.is_circle(root) else 1 if resource is None or resource.holders else 2
+        return kind, -self.blocked[root], since(self.shot, root)
+
 
 def forest(shot: Shot) -> Forest:
     """Who blocks whom in this process."""
@@ -46,10 +53,15 @@ def forest(shot: Shot) -> Forest:
     for below in made.children.values():
         if len(below) > 1:
             below.sort(key=lambda child: since(shot, child))
-            below.sort(key=lambda child: made.blocked.get(child, 0), reverse=True)
+            below.sort(key=lambda child: (_is_core(shot, child), made.blocked.get(child, 0)), reverse=True)
     made.roots = [key for key in made.children if key not in made.parent]
-    made.roots.sort(key=lambda root: _rank(made, root))
+    made.roots.sort(key=made.rank)
     return made
+
+
+def _is_core(shot: Shot, key: str) -> bool:
+    """Whether it is what a finding is about."""
+    return shot.marks.get(key, ("", False))[1]
 
 
 def _count(made: Forest) -> None:
@@ -113,13 +125,7 @@ def _cut(made: Forest, start: str) -> None:
         circle.append(following)
     tasks = [key for key in circle if key in made.shot.tasks] or circle
     root = min(tasks, key=lambda key: (since(made.shot, key), key))
-    target = made.closes[root] = made.parent.pop(root)
-    made.closing[target] = root
+    target = made.parent.pop(root)
     made.children[target].remove(root)
-
-
-def _rank(made: Forest, root: str) -> tuple[int, int, float]:
-    """Circles first, then tasks and what somebody holds, then what nobody owns: idle workers wait there too."""
-    resource = made.shot.resources.get(root)
-    kind = 0 if made.is_circle(root) else 1 if resource is None or resource.holders else 2
-    return kind, -made.blocked[root], since(made.shot, root)
+    if any(key in made.shot.marks for key in circle):
+        made.closes[root], made.closing[target] = target, root

@@ -84,7 +84,7 @@ class Shot:
     def command(self) -> str:
         """The command line, as one types it: the interpreter by its name only."""
         words = self.greeting.command
-        return " ".join((words[0].rpartition("/")[2], *words[1:])) if words else f"process {self.pid}"
+        return " ".join((words[0].rpartition("/")[2], *map(_short, words[1:]))) if words else f"process {self.pid}"
 
     @cached_property
     def marks(self) -> dict[str, tuple[str, bool]]:
@@ -107,7 +107,7 @@ class Shot:
     def age_of(self, record: Record) -> float:
         """For how long a finding has been, or had been when it ended, in seconds."""
         age = float(record["age_s"])
-        if record["event"] in ("closed", "retracted") or not self.time:
+        if not is_open(record) or not self.time:
             return age
         return age + max(0.0, self.time - moment(record))
 
@@ -115,6 +115,11 @@ class Shot:
         """A task or resource by its name."""
         thing = self.tasks.get(id) or self.resources.get(id)
         return thing.name if thing is not None else id
+
+
+def _short(word: str) -> str:
+    """A word of a command line, without the way to the library that it is a path in."""
+    return word.rpartition("/site-packages/")[2] if word.startswith("/") else word
 
 
 Row = tuple[Shot, Any]

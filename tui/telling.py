@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ..agent.findings import Finding
@@ -32,9 +32,12 @@ class _Toned(Page):
         return f"\x1b{style}\x1b{text}\x1b\x1b" if text else text
 
 
-def told(finding: Finding, age: float, width: int) -> list[Line]:
-    """Everything about a finding that is ``age`` seconds old now."""
-    lines = diagnostic(replace(finding, age_s=age), width)
+def told(finding: Finding, age: float, width: int, waited: Mapping[str, float] | None = None) -> list[Line]:
+    """Everything about a finding that is ``age`` seconds old now. ``waited``: for how long its tasks have, by id."""
+    known = waited or {}
+    tasks = tuple(replace(task, waiting_s=known.get(task.id, task.waiting_s)) for task in finding.tasks)
+    finding = replace(finding, age_s=age, tasks=tasks)
+    lines = diagnostic(finding, width)
     graph = drawn(finding, width)
     if graph:
         lines += [(), *graph]

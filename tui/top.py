@@ -64,12 +64,15 @@ def switch_off_here() -> None:
 
 def _serve(pids: tuple[int, ...], service: str | None, light: bool, port: int) -> None:
     try:
-        from textual_serve.server import Server
+        from .web import serve
     except ImportError:
         raise click.UsageError("--web needs the package textual-serve: pip install 'unstuck[web]'") from None
     import shlex
 
+    _check(pids)
+    switch_off_here()
     words = [sys.executable, "-m", "unstuck", "top", *map(str, pids), *(["--service", service] if service else [])]
-    Server(
-        shlex.join([*words, *(["--light"] if light else [])]), host="127.0.0.1", port=port, title="unstuck top"
-    ).serve()
+    try:
+        serve(shlex.join([*words, *(["--light"] if light else [])]), port)
+    except OSError as taken:
+        raise click.UsageError(f"port {port} cannot be had: {taken.strerror}; choose another with --port") from None

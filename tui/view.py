@@ -31,7 +31,7 @@ class View:
     def index_of(self, key: Hashable, near: int = 0) -> int | None:
         """Where that row is now. Looked for around ``near`` first, for rows seldom go far."""
         rows, key_of = self.rows, self.key
-        start, end = max(0, near - _NEAR), min(len(rows), near + _NEAR)
+        start, end = min(max(0, near - _NEAR), len(rows)), min(len(rows), near + _NEAR)
         for index in chain(range(start, end), range(start), range(end, len(rows))):
             if key_of(rows[index]) == key:
                 return index

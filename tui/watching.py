@@ -23,6 +23,7 @@ PACE = 0.2
 _SILENT_AFTER = 2.5
 _SLOWEST = 1.0
 _RETRY_AFTER = 1.0
+_DYING = 0.3
 
 
 class Watch:
@@ -109,6 +110,16 @@ class Watch:
                 told, fresh = time.monotonic(), False
 
     def _tell_end(self, picture: Picture, meter: Meter, why: str) -> None:
-        alive = psutil.pid_exists(self.process.pid)
+        end = time.monotonic() + _DYING
+        while (alive := _is_alive(self.process.pid)) and time.monotonic() < end:  # who is killed hangs up first
+            time.sleep(0.02)
         note = f"{why}, but still runs: its agent was switched off" if alive else "the process has ended"
         self._deliver(self, Shot.of(picture, meter.vitals, ENDED, note))
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether the process runs; one that nobody has buried yet does not."""
+    try:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except (psutil.Error, OSError):
+        return False

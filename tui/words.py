@@ -53,9 +53,9 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def some(number: int, noun: str) -> str:
+def some(number: int, noun: str, nouns: str = "") -> str:
     """A count with its noun: ``1 task``, ``12,034 tasks``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def spark(values: list[float] | tuple[float, ...], width: int, top: float = 0.0) -> str:

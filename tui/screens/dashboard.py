@@ -98,9 +98,11 @@ class Dashboard(Screen[None]):
         self._show_head(scene)
         self.top.bench.ask(str(self.pane.id), self.pane.work(scene))
 
-    def on_worked(self, event: Worked) -> None:
-        """A page is worked out."""
-        pane = self.query_one(f"#{event.name}", Pane)
+    def worked(self, event: Worked) -> None:
+        """A page is worked out: show it, unless the dashboard is about to go."""
+        pane = next(iter(self.query(f"#{event.name}").results(Pane)), None)
+        if pane is None:
+            return
         if event.failed is not None:
             self.notify(f"{pane.TITLE} cannot be shown: {event.failed!r}", severity="error", timeout=10)
         else:

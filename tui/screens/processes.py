@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from .. import words
 from ..ink import Line, apart, line
 from ..messages import Picked
 from ..scene import Scene
@@ -120,5 +121,9 @@ class ProcessesScreen(Screen[None]):
 
 def _head(number: int, marked: int, troubles: list[str], width: int) -> Line:
     chosen = f"  {marked} marked" if marked else ""
-    left = line((" unstuck ", "bold"), f" which process?  {number} that run the agent", (chosen, "key"))
+    left = line(
+        (" unstuck ", "bold"),
+        f" which process?  {words.some(number, 'process', 'processes')} with the agent",
+        (chosen, "key"),
+    )
     return apart(left, line((troubles[0] if troubles else "", "bad"), " "), width)

@@ -8,7 +8,7 @@ from datetime import datetime
 from .. import telling, words
 from ..columns import Column
 from ..ink import Cell, Line, clean, line, painted
-from ..records import finding_of
+from ..records import NoRecord, finding_of
 from ..scene import Row, Scene, is_open, key_of, moment
 from ..sorting import Ask, chosen
 from ..view import View
@@ -26,6 +26,7 @@ COLUMNS = (
 )
 _ALONE = tuple(column if column.title != "pid" else Column("pid", 0, rank=99) for column in COLUMNS)
 _ENDS = {"closed": "✓", "retracted": "✗"}
+_ENDINGS = {"closed": "closed", "retracted": "retracted: the tasks moved after all", "ended": "its process has ended"}
 
 
 def view(scene: Scene, ask: Ask) -> View:
@@ -48,13 +49,22 @@ def view(scene: Scene, ask: Ask) -> View:
 
 def told(row: Row, width: int) -> list[Line]:
     """Everything about the finding."""
+    try:
+        return _told(row, width)
+    except NoRecord as wrong:
+        return [line((f"it cannot be shown: {wrong}", "bad"))]
+
+
+def _told(row: Row, width: int) -> list[Line]:
     shot, record = row
-    lines = telling.told(finding_of(record), shot.age_of(record), width)
     if is_open(record):
-        return lines
+        alive = [shot.tasks[each["id"]] for each in record["tasks"] if each["id"] in shot.tasks]
+        waited = {task.id: shot.time - task.since for task in alive if task.state == "waiting"}
+        return telling.told(finding_of(record), shot.age_of(record), width, waited)
+    lines = telling.told(finding_of(record), shot.age_of(record), width)
     when = datetime.fromtimestamp(moment(record)).strftime("%H:%M:%S")
-    word = "closed" if record["event"] == "closed" else "retracted: the tasks moved after all,"
-    return [line((f"{word} at {when} after {words.span(shot.age_of(record))}", "link")), (), *lines]
+    ending = _ENDINGS.get(record["event"], str(record["event"]))
+    return [line((f"{ending}, at {when} after {words.span(shot.age_of(record))}", "link")), (), *lines]
 
 
 def _key(row: Row) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from ..columns import Column, laid, widths
 from ..drawing import drawn
 from ..ink import Cell, Line, apart, clean, clip, fit, joined, line, width_of
 from ..picture import Record
-from ..records import finding_of
+from ..records import NoRecord, finding_of
 from ..scene import VERDICTS, Scene, Shot, is_open
 from .places import awaited, bare, holders, spot, tidy
 from .processes import p99
@@ -134,11 +134,18 @@ def _verdicts(shot: Shot) -> Line:
 def _worst(shot: Shot, width: int, room: int) -> list[Line]:
     """The graph of the worst finding, where it fits."""
     for _, record in Scene((shot,)).findings()[:1]:
-        graph = drawn(finding_of(record), width - 2) if is_open(record) else []
+        graph = _graph(record, width - 2) if is_open(record) else []
         if graph and len(graph) + 2 <= room:
             heading = _heading(f"the {record['kind']}", "", width)
             return [(), heading, *(line(" ", *each) for each in graph)]
     return []
+
+
+def _graph(record: Record, width: int) -> list[Line]:
+    try:
+        return drawn(finding_of(record), width)
+    except NoRecord:
+        return []
 
 
 Part = tuple[str, tuple[Column, ...], list[Sequence[Cell]], int]
@@ -199,7 +206,8 @@ def _blocker(shot: Shot, root: str, blocked: int, circle: bool) -> Sequence[Cell
             spot(resource.made),
         )
     who = joined([("↻" if circle else "", "bad"), (tidy(task.name), "bold"), (f"({bare(task.coro)})", "dim")], " ")
-    waits = (("waits for ", "dim"), *awaited(shot, task)) if task.state == "waiting" else ((task.state, task.state),)
+    what = awaited(shot, task)
+    waits = (("waits for ", "dim"), *what) if what else ((task.state, task.state),)
     return number, who, waits, spot(task.at)
 
 

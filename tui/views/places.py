@@ -79,7 +79,7 @@ def awaited(shot: Shot, task: wire.Task) -> Line:
 def holders(shot: Shot, ids: tuple[str, ...], me: str = "") -> Line:
     """Who holds something: the first by name, the others counted."""
     distinct = list(dict.fromkeys(ids))
-    if not distinct:
+    if not distinct or (distinct == [me] and me not in shot.marks):  # it has just got it
         return ()
     first = shot.tasks.get(distinct[0])
     more = ((f" +{len(distinct) - 1}", "dim"),) if len(distinct) > 1 else ()

@@ -18,14 +18,14 @@ COLUMNS = (
     Column("!", 2),
     Column("pid", 7, right=True, rank=1),
     Column("state", 7),
-    Column("name", 14, 28),
-    Column("coroutine", 14, 30, rank=6),
+    Column("name", 14, 26),
+    Column("coroutine", 14, 36, rank=6),
     Column("waits for", 18, 36),
     Column("held by", 10, 22, rank=2),
     Column("for", 7, right=True),
     Column("ends in", 7, right=True, rank=7),
     Column("created by", 12, 22, rank=8),
-    Column("place", 15, 32, rank=5),
+    Column("place", 15, 28, rank=5),
 )
 MARK, PID, STATE, NAME, CORO, WAITS, HELD, FOR, ENDS, CREATOR, PLACE = range(len(COLUMNS))
 ALONE = tuple(column if column.title != "pid" else Column("pid", 0, rank=99) for column in COLUMNS)

@@ -47,9 +47,9 @@ class Branch(NamedTuple):
 
 def view(scene: Scene, opened: frozenset[Hashable], closed: frozenset[Hashable]) -> View:
     """The tree. ``opened``: nodes whose children are all shown; ``closed``: those whose children are hidden."""
-    rows: list[Branch] = []
-    for shot in scene.seen:
-        rows += _branches(forest(shot), opened, closed)
+    roots = [(trees.rank(root), trees, root) for trees in map(forest, scene.seen) for root in trees.roots]
+    roots.sort(key=lambda each: each[0])
+    rows = [branch for _, trees, root in roots for branch in _branches(trees, root, opened, closed)]
     return View(
         COLUMNS if scene.several else _ALONE,
         rows,
@@ -59,9 +59,9 @@ def view(scene: Scene, opened: frozenset[Hashable], closed: frozenset[Hashable])
     )
 
 
-def _branches(trees: Forest, opened: frozenset[Hashable], closed: frozenset[Hashable]) -> Iterator[Branch]:
+def _branches(trees: Forest, root: str, opened: frozenset[Hashable], closed: frozenset[Hashable]) -> Iterator[Branch]:
     shot = trees.shot
-    stack = [Branch(shot, root, "", trees.blocked[root], trees.is_circle(root)) for root in reversed(trees.roots)]
+    stack = [Branch(shot, root, "", trees.blocked[root], trees.is_circle(root))]
     while stack:
         branch = stack.pop()
         yield branch
@@ -95,7 +95,8 @@ def _cells(branch: Branch) -> Sequence[Cell]:
     if task is None:
         return blocked, pid, (lead, *resource_line((shot, shot.resources[branch.id]))), "", _made(branch)
     if branch.circle and branch.lead:
-        return "", "", (lead, ("↻ ", "bad"), (tidy(task.name), "bad"), (" again", "dim")), "", ""
+        tone = shot.marks.get(task.id, ("bad",))[0]
+        return "", "", (lead, ("↻ ", tone), (tidy(task.name), tone), (" again", "dim")), "", ""
     age = words.span(shot.time - since(shot, branch.id))
     return blocked, pid, (lead, *_task(branch, (shot, task))), age, spot(task.at)
 
@@ -105,7 +106,7 @@ def _task(branch: Branch, row: Row) -> Line:
     coro = bare(task.coro)
     return joined(
         [
-            ("↻", "bad") if branch.circle else mark_of(row),
+            ("↻", row[0].marks.get(task.id, ("bad",))[0]) if branch.circle else mark_of(row),
             (tidy(task.name), "" if branch.lead else "bold"),
             (f"({coro})" if coro != task.name else "", "dim"),
             (
@@ -113,9 +114,16 @@ def _task(branch: Branch, row: Row) -> Line:
                 task.state if task.state != "waiting" else "dim",
             ),
             (tidy(task.wait) if not branch.lead and not branch.circle else "", "dim"),
+            ("holds one itself" if branch.lead and _holds_too(row) else "", "holds"),
         ],
         " ",
     )
+
+
+def _holds_too(row: Row) -> bool:
+    """Whether it waits for more of what it holds already."""
+    resource = row[0].resources.get(row[1].on or "")
+    return resource is not None and row[1].id in resource.holders and len(set(resource.holders)) > 1
 
 
 def resource_line(row: Row) -> Line:
