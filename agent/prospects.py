@@ -51,13 +51,14 @@ class Prospects:
         """The records to look at in this tick; ``parked`` are the new ones."""
         self._tick += 1
         self._credit = min(SAVED, self._credit + self._allowance)
-        again = [entry for entry in self._later.pop(self._tick, ()) if entry.is_still()]
+        again = self._later.pop(self._tick, [])
         self._fresh.extend(_Entry(record, record.witness, _FIRST) for record in parked)
         if self.is_overdrawn:
-            self._later[self._tick + 1] += again
+            again.extend(self._later[self._tick + 1])
+            self._later[self._tick + 1] = again
             self._now = self._take(_FEW)
         else:
-            self._now = self._take(len(self._fresh)) + again
+            self._now = self._take(len(self._fresh)) + [entry for entry in again if entry.is_still()]
         return [entry.record for entry in self._now]
 
     def _take(self, most: int) -> list[_Entry]:

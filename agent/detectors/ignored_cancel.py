@@ -38,7 +38,7 @@ from ..waits.rows import find_code
 from .model import Sight
 
 KIND = "ignored-cancel"
-_PER_LOOK, _MOST_KNOWN, _CLOSER_LOOKS = 5_000, 10_000, 100
+_PER_LOOK, _MOST_KNOWN, _CLOSER_LOOKS = 2_000, 10_000, 100
 _SHOWN = 3
 _MOST_CONTEXTS, _MOST_PARTIES = 20, 100
 _PASSES_CANCELLATION_ON = "let CancelledError through: catch Exception instead of BaseException, or raise it again"
@@ -98,16 +98,17 @@ class IgnoredCancels:
             share += islice(self._share, _PER_LOOK - len(share))
         for record in share:
             task = record()
-            if (
-                isinstance(task, asyncio.Task)
-                and self._is_cancelled(task)
-                and not task.done()
-                and len(self._known) < _MOST_KNOWN
-            ):
+            try:
+                if task is None or not task.cancelling():  # nearly all
+                    continue
+            except AttributeError:  # some object that the program registered as a task
+                continue
+            if self._is_cancelled(task) and not task.done() and len(self._known) < _MOST_KNOWN:
                 self._known.setdefault(id(task), _Cancelled(weakref.ref(task), now, now))
 
     def _is_cancelled(self, task: Any) -> bool:
-        return bool(task.cancelling() > self.state.left_over.get(task, 0))
+        asked = task.cancelling()
+        return bool(asked and asked > self.state.left_over.get(task, 0))
 
     def _task(self, known: _Cancelled) -> Any:
         """The task, if it is still to end."""
