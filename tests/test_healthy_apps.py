@@ -64,6 +64,7 @@ AIOHTTP = App("aiohttp_app", ("aiohttp",))
 STARLETTE = App("starlette_app", ("uvicorn", "starlette", "httpx", "websockets", "anyio"), _UVICORN)
 FASTAPI = App("fastapi_app", ("uvicorn", "fastapi", "aiohttp"), stop=signal.SIGINT)
 CHAT = App("chat_app")
+WORKERS = App("workers_app")
 REDIS = App("redis_app", ("redis", "server:redis"))
 POSTGRES = App("postgres_app", ("asyncpg", "sqlalchemy", "greenlet", "server:postgres"))
 APPS = [
@@ -76,7 +77,7 @@ APPS = [
     App("httpx_app", ("httpx",)),
     App("websockets_app", ("websockets",)),
     App("sqlite_app", ("aiosqlite", "sqlalchemy", "greenlet")),
-    App("workers_app"),
+    WORKERS,
 ]
 ON_UVLOOP = [AIOHTTP, STARLETTE, CHAT]
 
@@ -175,13 +176,21 @@ class Bug:
     app: App
     kind: str
     where: str
-    verdicts: tuple[str, ...] = ("suspected", "proven")
+    verdicts: tuple[str, ...] = ("proven",)
+    also: str = ""
+    """A kind that may be told besides, and rightly so."""
 
     def __str__(self) -> str:
         return str(self.app)
 
 
-BUGS = [Bug(AIOHTTP, "deadlock", "transfer")]
+BUGS = [
+    # aiohttp's keep-alive timers know the connection's task: they might be meant to end it.
+    Bug(AIOHTTP, "deadlock", "transfer", ("suspected", "proven"), also="lock-order"),
+    Bug(FASTAPI, "deadlock", "session"),
+    Bug(REDIS, "stuck", "Relay.work"),
+    Bug(WORKERS, "stuck", "Pipeline.batch"),
+]
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=str)
@@ -191,8 +200,8 @@ def test_when_it_has_a_bug(bug: Bug, needed: dict[str, str], tmp_path: Path) -> 
         until(lambda: told(tmp_path) or process.poll() is not None)
         time.sleep(IDLE / 2)
         found = records(tmp_path)
-    assert {bug.kind} == {each["kind"] for each in found}, said(tmp_path)
-    assert set(bug.verdicts) >= {each["verdict"] for each in found}
+    assert {bug.kind} == {each["kind"] for each in found} - {bug.also}, said(tmp_path)
+    assert set(bug.verdicts) >= {each["verdict"] for each in found if each["kind"] == bug.kind}
     assert bug.where in {frame["function"] for each in found for task in each["tasks"] for frame in task["stack"]}
     assert {"opened", "updated"} >= {each["event"] for each in found}
 

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException
 from pydantic import BaseModel
 
-from .common import cancelled, free_port, listening, load, uvicorn_loop
+from .common import BUG, cancelled, free_port, listening, load, uvicorn_loop
 
 PORT = free_port()
 SESSIONS = asyncio.Semaphore(5)
@@ -75,6 +75,9 @@ def note(item: str, loop: asyncio.AbstractEventLoop) -> None:
 async def order(order: Order, work: Work, most: Settings, background: BackgroundTasks) -> Order:
     if order.count > most["most"]:
         raise HTTPException(422, "too many")
+    if BUG:
+        async with contextlib.asynccontextmanager(session)() as another:  # everybody has one and waits for a second
+            another.orders.append(order)
     work.orders.append(order)
     background.add_task(note, order.item, asyncio.get_running_loop())
     background.add_task(AUDIT.put, order.item)

@@ -1,7 +1,4 @@
-"""PostgreSQL: a pool of asyncpg's with a listener, and one of SQLAlchemy's, both with more users than connections.
-
-With the bug, a handler that fails keeps its connection, so that soon there is none left and everybody stands.
-"""
+"""PostgreSQL: a pool of asyncpg's with a listener, and one of SQLAlchemy's, both with more users than connections."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from .common import BUG, cancelled, load, run, signalled
+from .common import cancelled, load, run, signalled
 
 URL = os.environ["APP_POSTGRES"]
 
@@ -46,10 +43,8 @@ class Bank:
         connection = await self.pool.acquire()
         try:
             await self._check(connection)
-        except ValueError:
-            if BUG:
-                raise  # and the connection is never given back
-        await self.pool.release(connection)
+        finally:
+            await self.pool.release(connection)
 
     async def _check(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
         total = await connection.fetchval("select sum(money) from account")

@@ -1,6 +1,6 @@
 """redis.asyncio: a pool under contention, pub/sub, a list that is waited on, streams, locks; all of it idle at last.
 
-With the bug, what is published is handed to workers through a queue by a task that fails at the first bad message.
+What is published is handed to workers through a queue, by a task that with the bug fails at the first bad message.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -16,6 +17,8 @@ from redis.exceptions import LockError
 from .common import BUG, cancelled, load, run, signalled
 
 URL = os.environ["APP_REDIS"]
+LOG = logging.getLogger(__name__)
+SERVICES: set[asyncio.Task[None]] = set()
 
 
 class Relay:
@@ -27,16 +30,11 @@ class Relay:
         self.done = 0
 
     async def listen(self) -> None:
-        async with self.redis.pubsub() as pubsub:
+        async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe("jobs")
             async for message in pubsub.listen():
-                if message["type"] != "message":
-                    continue
-                if BUG:
+                with contextlib.nullcontext() if BUG else contextlib.suppress(ValueError):
                     await self.jobs.put(json.loads(message["data"]))
-                else:
-                    with contextlib.suppress(ValueError):
-                        await self.jobs.put(json.loads(message["data"]))
 
     async def work(self) -> None:
         while True:
@@ -44,6 +42,21 @@ class Relay:
             await self.redis.incrby("total", job["count"])
             self.done += 1
             self.jobs.task_done()
+
+
+def start(redis: Redis) -> None:
+    """What runs in the background: who fails is written down, and the others go on."""
+    relay = Relay(redis)
+    for service in (relay.listen(), *(relay.work() for _ in range(3)), poll(redis), pop(redis), read(redis)):
+        task = asyncio.create_task(service)
+        SERVICES.add(task)
+        task.add_done_callback(ended)
+
+
+def ended(task: asyncio.Task[None]) -> None:
+    SERVICES.discard(task)
+    if not task.cancelled() and task.exception() is not None:
+        LOG.error("a service has failed: %r", task.exception())
 
 
 async def poll(redis: Redis) -> None:
@@ -70,9 +83,7 @@ async def read(redis: Redis) -> None:
 async def main() -> None:
     pool = BlockingConnectionPool.from_url(URL, max_connections=8, timeout=30)
     async with Redis(connection_pool=pool) as redis, Redis.from_url(URL, socket_timeout=None) as waiting:
-        relay = Relay(waiting)
-        services = [relay.listen(), poll(waiting), pop(waiting), read(waiting), *(relay.work() for _ in range(3))]
-        tasks = [asyncio.create_task(each) for each in services]
+        start(waiting)
 
         async def publishes() -> None:
             await redis.publish("jobs", json.dumps({"count": 1}))
@@ -92,7 +103,7 @@ async def main() -> None:
 
         await load(*[publishes] * 4, *[counts] * 4, *[locks] * 3)
         await signalled()
-        await cancelled(*tasks)
+        await cancelled(*SERVICES)
 
 
 if __name__ == "__main__":
