@@ -276,7 +276,7 @@ class Unpacker:
     def _decode(self, body: bytes) -> Any:
         try:
             return self._decoder.decode(body)
-        except (msgspec.DecodeError, RecursionError) as wrong:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as wrong:  # text that is no UTF-8 is a ValueError
             raise Malformed(f"not a frame of this protocol: {wrong}") from None
 
 

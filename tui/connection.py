@@ -25,6 +25,7 @@ NO_ANSWER = 4
 """Exit code: it is there, but does not answer, is another user's, or will not talk with this version."""
 PATIENCE = 5.0
 _CHUNK = 1 << 16
+_PAUSE = 0.02
 
 
 class Unreachable(Exception):
@@ -162,9 +163,7 @@ class Connection:
                 if frame.version != wire.VERSION:
                     raise Unreachable(_other_version(self.process.pid, frame), NO_ANSWER)
                 return frame
-        raise Unreachable(
-            f"process {self.process.pid} does not answer: it is stopped, or something holds its interpreter", NO_ANSWER
-        )
+        raise Unreachable(_silent(self.process), NO_ANSWER)
 
     def _lost(self, failed: OSError) -> Unreachable:
         if isinstance(failed, TimeoutError):
@@ -186,18 +185,34 @@ def _in_folder(path: str) -> Iterator[Process]:
 
 
 def _connect(process: Process, patience: float) -> socket.socket:
-    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stream, end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), time.monotonic() + patience
     stream.settimeout(patience)
     try:
-        stream.connect(process.path)
-    except OSError as failed:
+        while not _is_connected(stream, process, end):
+            time.sleep(_PAUSE)
+    except BaseException:
         stream.close()
-        if isinstance(failed, TimeoutError | BlockingIOError):
-            raise Unreachable(f"process {process.pid} does not answer", NO_ANSWER) from None
+        raise
+    return stream
+
+
+def _is_connected(stream: socket.socket, process: Process, end: float) -> bool:
+    """Whether that has come about; False when so many wait to be let in that there is no room for one more."""
+    try:
+        stream.connect(process.path)
+    except (TimeoutError, BlockingIOError):
+        if time.monotonic() < end:
+            return False
+        raise Unreachable(_silent(process), NO_ANSWER) from None
+    except OSError as failed:
         if isinstance(failed, ConnectionRefusedError):
             _is_removed(process)
         raise Unreachable(f"process {process.pid} has ended, or its agent was switched off") from None
-    return stream
+    return True
+
+
+def _silent(process: Process) -> str:
+    return f"process {process.pid} does not answer: it is stopped, or something holds its interpreter"
 
 
 def _is_removed(process: Process) -> bool:

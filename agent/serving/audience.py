@@ -56,15 +56,15 @@ class Audience:
 
     def serve(self, now: float) -> None:
         """Take what clients have said, and tell those who are due."""
-        began, allowance = time.thread_time(), self._scene.allowance
-        allowance.refill(now, any(each.wants_stacks for each in self.sessions))
+        allowance = self._scene.allowance
+        allowance.begin(now, any(each.wants_stacks for each in self.sessions))
         for session in list(self.sessions):
             self._with(session, lambda each: self._hear(each, now))
         self._scene.sample()
         due = [each for each in list(self.sessions) if self._with(each, lambda each: self._is_due(each, now))]
         if due:
             self._tell_all(due, now)
-        allowance.spend(time.thread_time() - began)
+        allowance.end()
 
     def leave(self, now: float) -> None:
         """Tell what is left to be told, and hang up on everybody."""
@@ -91,6 +91,7 @@ class Audience:
             else:
                 self._obey(session, frame, now)
         session.answer(now)
+        session.client.flush(now)
 
     def _greet(self, session: Session, attach: wire.Attach, now: float) -> None:
         if attach.version != wire.VERSION:
@@ -148,23 +149,31 @@ class Audience:
             session.note_delays(delays)
         rows = {session: self._scene.rows(session.tab, session.wants_stacks) for session in due if session.tab}
         self._scene.look_at_things()
+        health = self._scene.health()
+        loops = self._scene.loops(health.tasks)
         for session in due:
-            self._with(session, lambda each: self._tell(each, now, *rows.get(each, ((), ()))))
+            self._with(session, lambda each: self._tell(each, now, health, loops, *rows.get(each, ((), ()))))
         self.sessions = self.sessions[1:] + self.sessions[:1]  # another one is first to be told the next time
 
     def _tell(
-        self, session: Session, now: float, rows: tuple[wire.Task, ...], details: tuple[wire.Detail, ...]
+        self,
+        session: Session,
+        now: float,
+        health: wire.Health,
+        loops: tuple[wire.Loop, ...],
+        rows: tuple[wire.Task, ...],
+        details: tuple[wire.Detail, ...],
     ) -> None:
         is_complete = session.is_complete or self._is_complete(session)
-        session.update(self._scene.health(), self._scene.loops(), is_complete, rows, details)
+        session.update(health, loops, is_complete, rows, details)
         if session.followed is not None:
-            self._tell_followed(session, now)
+            self._tell_followed(session)
         session.client.flush(now)
 
     def _is_complete(self, session: Session) -> bool:
         return session.tab is None or self._scene.is_complete(session.tab, session.wants_stacks)
 
-    def _tell_followed(self, session: Session, now: float) -> None:
+    def _tell_followed(self, session: Session) -> None:
         entry, feed = session.followed, self._scene.feed
         row = feed.row(entry, True) if feed is not None and entry is not None else None
         if entry is None or row is None:
@@ -178,7 +187,8 @@ class Audience:
 
     def _part(self, session: Session, now: float) -> None:
         if session.attach is not None and not session.client.backlog:
-            session.update(self._scene.health(), self._scene.loops(), session.is_complete)
+            health = self._scene.health()
+            session.update(health, self._scene.loops(health.tasks), session.is_complete)
         session.client.flush(now)
 
     def _with(self, session: Session, step: Callable[[Session], Any]) -> Any:

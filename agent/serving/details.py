@@ -20,7 +20,7 @@ from ..state import State
 from ..tracing import span_of
 from ..views import place_of, resource_id, task_id
 from ..waits.joiners import parent_of
-from .feed import RUNNING, Entry
+from .entries import RUNNING, Entry
 from .rows import name_of
 from .things import Things
 

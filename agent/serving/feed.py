@@ -1,82 +1,60 @@
 """What has changed among the tasks since the last look.
 
 Laws:
-- One look serves all clients; it costs an attribute read and a comparison or two a task, and hands the interpreter
-  back between chunks. Rows are made afterwards, for what has changed only, as far as the allowance goes.
-- Tasks and what they wait for are kept weakly. That a future is the very same one, not another at its address, a weak
-  reference tells: so a wait never looks older than it is from the first look on.
+- One look serves all clients; it costs an attribute and a comparison or two a task, and hands the interpreter back
+  between chunks. What a task waits for is read when its row is made: later, for what has changed only, as far as the
+  allowance goes.
+- Tasks and what they await are kept weakly. That a future is the very same one, not another at its address, a weak
+  reference tells: so from the first look on no wait looks older than it is.
 - A task that came and went between two looks was never there.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import filterfalse
 from typing import Any
 
 from .. import wire
-from ..census import CHUNK, HAND_BACK
 from ..state import OwnReference, State
 from .births import Birth, Births
+from .entries import DONE, READY, RUNNING, WAITING, Entry, chunks, nothing, reference, running, unread
 from .lore import Lore
 from .rows import Standing, name_of, standing_of
-from .things import Thing, Things
+from .things import Things
 
-RUNNING, READY, WAITING, DONE = "running", "ready", "waiting", "done"
-
-
-def _nothing() -> None:
-    return None
-
-
-class Entry:
-    """A task: what was seen of it, and its row, if one was made since it last moved."""
-
-    __slots__ = ("birth", "future", "record", "row", "seen", "since", "state", "thing")
-
-    def __init__(self, record: Any, now: float) -> None:
-        self.record = record
-        self.state = ""
-        self.future: Callable[[], Any] = _nothing
-        """A weak reference to what it awaits."""
-        self.since = self.seen = now
-        """Monotonic: since when it is in this state, and when it was first seen."""
-        self.birth: Birth | None = None
-        """What does not change; None until it was told of."""
-        self.row: wire.Task | None = None
-        self.thing: Thing | None = None
+Heard = Callable[[Entry], None]
 
 
 class Feed:
-    """The tasks of the process as they were last seen. ``on_move`` and ``on_leave`` get the entry, at each look."""
+    """The tasks of the process as they were last seen. ``on_move`` and ``on_leave`` get entries during a look."""
 
-    def __init__(self, state: State, on_move: Callable[[Entry], None], on_leave: Callable[[Entry], None]) -> None:
+    def __init__(self, state: State, on_move: Heard, on_leave: Heard) -> None:
         self.state, self.on_move, self.on_leave = state, on_move, on_leave
-        self._epoch = time.time() - time.monotonic()
         self.entries: dict[Any, Entry] = {}
         self.counts = dict.fromkeys((RUNNING, READY, WAITING, DONE), 0)
-        self._lore = Lore()
-        self._births = Births(self._lore, self.entries)
         self.troubles: dict[str, str] = {}
         """What could not be read, and why: the last of each kind."""
+        self.looked = 0.0
+        """Monotonic: when it last looked; 0 before the first time."""
+        self._lore = Lore()
+        self._births = Births(self._lore, self.entries)
         self.things = Things(state, self._lore, self.wall, self.troubles)
         self._running: set[int] = set()
-        self.looked = 0.0
-        """Monotonic: when it last looked."""
+        self._epoch = time.time() - time.monotonic()
 
     def look(self, now: float) -> None:
         """One pass over all tasks. ``now`` is monotonic seconds."""
         self._lore.refresh()
         self._running = set(map(id, running(self.state)))
         gone: list[Entry] = []
-        for chunk in _chunks(list(self.entries.values())):
+        for chunk in chunks(list(self.entries.values())):
             self._pass(chunk, now, gone)
         for entry in gone:
             del self.entries[entry.record]
             self._leave(entry)
-        for chunk in _chunks(list(self.state.records)):
+        for chunk in chunks(list(self.state.records)):
             for record in filterfalse(self.entries.__contains__, chunk):
                 self._welcome(record, now)
         self.looked = now
@@ -97,7 +75,9 @@ class Feed:
     def row(self, entry: Entry, thorough: bool) -> wire.Task | None:
         """The task's row as it is now; None when it is gone."""
         task = entry.record()
-        if entry.row is None and task is not None and entry.state != DONE:
+        if task is None or task.done():
+            return None
+        if entry.row is None:
             try:
                 entry.row = self._make(entry, task, thorough)
             except Exception as failed:  # noqa: BLE001 - a task of the program's own make may be anything
@@ -118,8 +98,9 @@ class Feed:
             if future is None:
                 if entry.state != DONE:
                     self._stir(entry, task, now)
-            elif entry.future() is not future:
+            elif entry.future() is not future and entry.future is not unread:
                 self._settle(entry, task, future, now)
+                self.on_move(entry)
 
     def _welcome(self, record: Any, now: float) -> None:
         task = record()
@@ -129,36 +110,37 @@ class Feed:
         future = task._fut_waiter
         if future is None:
             self._stir(entry, task, now)
-        else:
+            return
+        if self.looked:
+            self._enter(entry, WAITING, now, unread)
+        else:  # the first picture begins with those that have waited for longest
             self._settle(entry, task, future, now)
+        self.on_move(entry)
 
     def _stir(self, entry: Entry, task: Any, now: float) -> None:
         """It awaits nothing: it runs, is about to, or has ended."""
-        state = DONE if task.done() else RUNNING if id(task) in self._running else READY
-        if state == entry.state:
+        before, state = entry.state, DONE if task.done() else RUNNING if id(task) in self._running else READY
+        if state == before:
             return
-        was_shown = entry.state != ""
-        self._enter(entry, state, now, _nothing)
+        self._enter(entry, state, now, nothing)
         if state != DONE:
             self.on_move(entry)
-        elif was_shown:
+        elif before:
             self.on_leave(entry)
 
     def _settle(self, entry: Entry, task: Any, future: Any, now: float) -> None:
         """It has begun to wait."""
-        since = self._since(entry, task, future, now)
-        self._enter(entry, WAITING, since, _reference(future))
-        self.on_move(entry)
+        self._enter(entry, WAITING, self._since(entry, task, future, now), reference(future))
 
     def _since(self, entry: Entry, task: Any, future: Any, now: float) -> float:
+        """Since when it waits for this future: as a hook noted it, or as the census or a look of ours saw it."""
         blocked = self.state.blocked.get(id(task))
         if blocked is not None:
             return blocked[1]
         record = entry.record
-        if getattr(record, "witness", 0) != id(future):
-            return now
-        seen_before = 0.0 if not entry.state else self.looked
-        return float(max(record.moved, seen_before))
+        if getattr(record, "witness", 0) == id(future):
+            return float(max(record.moved, self.looked if entry.state and entry.future is not unread else 0.0))
+        return entry.seen if entry.future is unread else now
 
     def _enter(self, entry: Entry, state: str, since: float, future: Callable[[], Any]) -> None:
         if entry.state:
@@ -185,10 +167,10 @@ class Feed:
         if birth is None:
             born = self.wall(getattr(entry.record, "born", entry.seen))
             birth = entry.birth = self._births.of(task, entry.record, born)
-        future = task._fut_waiter
-        if entry.state != WAITING or future is None or entry.future() is not future:
-            found = Standing()  # the next look will see it where it is by then
-        else:
+        future, found = task._fut_waiter, Standing()
+        if future is not None:  # else the next look will see what it does
+            if entry.future() is not future:
+                self._settle(entry, task, future, time.monotonic())
             found = standing_of(task, future, self._lore, thorough)
         on = found.joins[0] if found.joins else None
         if found.resource is not None:
@@ -211,54 +193,3 @@ class Feed:
             found.at,
             found.joins,
         )
-
-
-def running(state: State) -> Iterator[Any]:
-    """The tasks that are running now."""
-    for loop in loops(state):
-        try:
-            task = asyncio.current_task(loop)
-        except RuntimeError:
-            continue
-        if task is not None:
-            yield task
-
-
-def loops(state: State) -> list[Any]:
-    """The loops of this process that are not closed."""
-    for _ in range(3):
-        try:
-            return [loop for loop in list(state.loops) if not loop.is_closed()]
-        except RuntimeError:  # another thread has just made one
-            continue
-    return []
-
-
-def count(state: State) -> dict[str, int]:
-    """How many tasks are in which state, where nobody needs to know which."""
-    counts = dict.fromkeys((RUNNING, READY, WAITING), 0)
-    for chunk in _chunks(list(state.records)):
-        for record in chunk:
-            task = record()
-            if getattr(task, "_fut_waiter", None) is not None:
-                counts[WAITING] += 1
-            elif task is not None and not task.done():
-                counts[READY] += 1
-    counts[RUNNING] = len(list(running(state)))
-    counts[READY] -= min(counts[RUNNING], counts[READY])
-    return counts
-
-
-def _reference(future: Any) -> Callable[[], Any]:
-    try:
-        return OwnReference(future)
-    except TypeError:  # of the program's own make, without weak references: it has moved at each look
-        return _nothing
-
-
-def _chunks(things: list[Any]) -> Iterator[list[Any]]:
-    """The things, chunk by chunk, with the interpreter handed back after each but the last."""
-    for start in range(0, len(things), CHUNK):
-        if start:
-            time.sleep(HAND_BACK)
-        yield things[start : start + CHUNK]

@@ -18,7 +18,8 @@ from ..delays import Delays
 from ..views import loop_name
 from .allowance import Allowance
 from .details import detail_of
-from .feed import READY, RUNNING, WAITING, Entry, Feed, count, loops
+from .entries import READY, RUNNING, WAITING, Entry, count, loops, oldest_wait
+from .feed import Feed
 from .subject import Subject
 from .tab import Tab
 from .text import clean
@@ -27,7 +28,6 @@ from .things import Things
 _MOST_ROWS = 2_000
 _ROWS_AT_ONCE = 50
 _FRESH = 0.04
-_STALE = 5.0
 _WORTH = 0.003
 """Seconds of allowance that are worth an update of their own."""
 
@@ -42,7 +42,7 @@ class Scene:
         self.tabs: list[Tab] = []
         self._delays = Delays(subject.stalled)
         self._counts: dict[str, int] = {}
-        self._counted = 0.0
+        self._next_look = 0.0
 
     @property
     def has_time(self) -> bool:
@@ -52,7 +52,7 @@ class Scene:
     def open(self, now: float) -> Tab:
         """Somebody wants to see tasks: what he is to be told of them."""
         if self.feed is None:
-            self.feed = Feed(self.subject.state, self._on_move, self._on_leave)
+            self.feed, self._next_look = Feed(self.subject.state, self._on_move, self._on_leave), 0.0
             self.feed.look(now)
         tab = Tab(self.feed.living(), self.feed.things.known.values())
         self.tabs.append(tab)
@@ -65,11 +65,17 @@ class Scene:
             self.feed = None
 
     def look(self, now: float) -> None:
-        """Look at the tasks, if the allowance has it."""
+        """Look at the tasks, if it is time: half of what may be spent is for looking, half for telling."""
+        is_first = self.feed is None and not self._counts
+        if (now < self._next_look or self.allowance.left <= 0) and not is_first:
+            return
+        began = time.thread_time()
         if self.feed is None:
-            self._count(now)
-        elif self.allowance.left > 0 and now - self.feed.looked >= _FRESH:
+            self._counts = count(self.subject.state)
+        else:
             self.feed.look(now)
+        cost = time.thread_time() - began
+        self._next_look = now + max(_FRESH, cost / (self.allowance.share / 2))
 
     def look_at_things(self) -> None:
         """Look at what tasks wait for, and how it is called; after the rows, for these tell what it is."""
@@ -85,7 +91,7 @@ class Scene:
         """Whether a client has been told of all that lived when it came, and of what that waits for."""
         if self.feed is None or not tab.is_complete or self.feed.things.unseen:
             return False
-        return not (stacks and self.feed.things.nameless) or self.allowance.is_busy
+        return not (stacks and self.feed.things.nameless) or self.allowance.is_scarce
 
     def sample(self) -> None:
         """Note how late the loops are."""
@@ -100,7 +106,7 @@ class Scene:
         """Rows of the tasks that a client is to be told of next; their details too if it wants ``stacks``."""
         rows, details, feed = list[wire.Task](), list[wire.Detail](), self.feed
         for entry in self._rationed(islice(tab.pending, _MOST_ROWS)) if feed is not None else ():
-            row = feed.row(entry, not self.allowance.is_busy) if feed is not None else None
+            row = feed.row(entry, not self.allowance.is_scarce) if feed is not None else None
             if row is None:
                 tab.missed(entry)
                 continue
@@ -118,7 +124,7 @@ class Scene:
         """How the process and the agent in it are."""
         counts = self.feed.counts if self.feed is not None else self._counts
         running, ready, waiting = (counts.get(state, 0) for state in (RUNNING, READY, WAITING))
-        waits = [since for _key, _resource, since in self.subject.state.waits()]
+        oldest = oldest_wait(self.subject.state)
         return wire.Health(
             running + ready + waiting,
             running,
@@ -127,30 +133,25 @@ class Scene:
             time.thread_time(),
             self.subject.retracted(),
             {part: clean(reason) for part, reason in (self.subject.failed() | self._troubles()).items()},
-            min(waits) + time.time() - time.monotonic() if waits else None,
+            None if oldest is None else oldest + time.time() - time.monotonic(),
         )
 
-    def loops(self) -> tuple[wire.Loop, ...]:
-        """All loops, without their delays."""
-        found, state = loops(self.subject.state), self.subject.state
-        tasks = Counter(_loops_of(state.tasks())) if len(found) > 1 else None
+    def loops(self, tasks: int) -> tuple[wire.Loop, ...]:
+        """All loops, without their delays, where there are so many tasks in all."""
+        found = loops(self.subject.state)
+        counts = {id(loop): tasks for loop in found}
+        if len(found) > 1:
+            counts = Counter(_loops_of(self.subject.state.tasks()))
         return tuple(
-            wire.Loop(
-                loop_name(loop),
-                _thread_name(loop),
-                loop.is_running(),
-                self.health().tasks if tasks is None else tasks[id(loop)],
-            )
-            for loop in found
+            wire.Loop(loop_name(loop), _thread_name(loop), loop.is_running(), counts[id(loop)]) for loop in found
         )
 
     def _rationed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """The entries, until the allowance is used up; the interpreter is handed back now and then."""
-        until = time.thread_time() + self.allowance.left
         for number, entry in enumerate(list(entries), 1):
             yield entry
             if number % _ROWS_AT_ONCE == 0:
-                if time.thread_time() > until:
+                if self.allowance.left <= 0:
                     return
                 time.sleep(HAND_BACK)
 
@@ -168,10 +169,6 @@ class Scene:
 
     def _troubles(self) -> dict[str, str]:
         return self.feed.troubles if self.feed is not None else {}
-
-    def _count(self, now: float) -> None:
-        if self.allowance.left > 0 or now - self._counted > _STALE:
-            self._counts, self._counted = count(self.subject.state), now
 
     def _on_move(self, entry: Entry) -> None:
         for tab in self.tabs:

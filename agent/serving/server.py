@@ -19,7 +19,7 @@ from .subject import Subject
 if TYPE_CHECKING:
     from .audience import Audience
 
-_MOST_ACCEPTED = 8
+_MOST_ACCEPTED = 32
 _CHECKED_EVERY = 10.0
 _LONGEST_PAUSE = 1.0
 

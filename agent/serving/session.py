@@ -16,7 +16,7 @@ from typing import Any
 from .. import wire
 from .client import Client, Gone
 from .details import History
-from .feed import Entry
+from .entries import Entry
 from .frames import cut
 from .orders import Order
 from .tab import Tab

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .feed import Entry
+from .entries import Entry
 from .things import Thing
 
 

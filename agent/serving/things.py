@@ -25,7 +25,7 @@ from ..views import resource_id
 from .lore import Lore
 
 if TYPE_CHECKING:
-    from .feed import Entry
+    from .entries import Entry
 
 _MOST_NAMED = 50
 _MOST_NAME = 200
