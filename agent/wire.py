@@ -33,8 +33,8 @@ class Frame(msgspec.Struct, frozen=True, tag=str.lower):
     """A message of either side."""
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
-    """A part of a message."""
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A part of a message. It refers to nothing that could refer back to it."""
 
 
 class Spot(Row, frozen=True):

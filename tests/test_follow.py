@@ -11,6 +11,7 @@ import unstuck
 from unstuck.agent import wire
 from unstuck.tui.connection import Left
 
+from .programs.stuck import event_forgotten
 from .test_socket import park, workshop
 from .watching import PATIENCE, Viewer, eventually, watched
 
@@ -199,3 +200,17 @@ class TestActions:
             assert eventually(lambda: not unstuck.installed())
             assert eventually(lambda: [] == list(tmp_path.iterdir()))
             assert 7 == program.do(lambda: 7)
+
+
+class TestProof:
+    def test_looking_takes_no_proof_away(self, tmp_path: Path) -> None:
+        """What is proven by counting references is proven as well while all of it is looked at, followed and told."""
+        with watched(park, tmp_path, interval=0.05) as program:
+            viewer = program.attach(stacks=True)
+            viewer.whole()
+            program.start(event_forgotten())
+            viewer.watch(lambda picture: any(task.name == "waiter" for task in picture.tasks.values()))
+            viewer.connection.send(wire.Follow(viewer.task("waiter").id))
+            viewer.watch(lambda picture: picture.findings)
+            (finding,) = viewer.picture.findings.values()
+        assert ("stuck", "proven") == (finding["kind"], finding["verdict"])

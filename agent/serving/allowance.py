@@ -1,88 +1,80 @@
 """How much processor time serving may take from the program.
 
 Laws:
-- A share of what the program can get of a core, on this machine as busy as it is and under its limits: little while
-  the program uses that itself, more the less it does.
-- What is spent beyond the share is made up for by doing nothing for a while, but not for longer than FORGIVEN: what has
-  to be told at all, has to be told sometime.
+- Of a busy program a small part of what it uses itself; the more it idles, the more of that. A program that wants to
+  run and has to wait for a processor does not idle.
+- One half is for looking at the tasks, the other for telling of them; neither can use up the other's.
+- What is spent beyond that is made up for by doing nothing for a while, but not for longer than FORGIVEN: what has to
+  be told at all, has to be told sometime.
 """
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Callable, Iterable
+
+from .demand import Demand, Meter
 
 BUSY, URGENT, IDLE = 0.02, 0.1, 0.3
-"""Shares of a core: of a busy program, of a busy one whose picture somebody waits for, of an idle one."""
-FORGIVEN = 2.0
+"""Shares: of what a busy program uses, of the same while somebody waits for its whole picture, of a core that idles."""
+_LEAST = 0.005
+"""Of a core: with less, nothing could be told at all."""
 _IS_BUSY = 0.5
+"""The part of a core from which on a program is busy."""
 _SAVED = 0.5
+FORGIVEN = 2.0
+"""Seconds."""
 _MEASURED = 0.1
-_LEAST = 0.5
-_LIMIT = "/sys/fs/cgroup/cpu.max"
+_LOOKED = 0.04
 
 
 class Allowance:
-    """Seconds of the thread's processor time. Between ``begin`` and ``end`` work is done while ``left`` is above 0."""
+    """Seconds of the thread's processor time, between ``begin`` and ``end`` of each call. ``now`` is monotonic."""
 
     def __init__(self) -> None:
-        self.share = BUSY
-        self._limit = limit()
-        self._began = self._own = time.thread_time()
-        self._process = time.process_time()
+        self._share = BUSY
+        self._meter = Meter()
+        self._demand = Demand(1.0, 1.0)
         self._measured = self._refilled = time.monotonic()
-        self._available = self._limit
-        self._used = 0.0
-        self._credit = IDLE * self._limit * _SAVED
+        self._began = time.thread_time()
+        self._credit = _LEAST
+        self._next_look = 0.0
 
     @property
     def left(self) -> float:
-        """How much may still be spent now."""
+        """How much may still be spent on telling."""
         return self._credit - (time.thread_time() - self._began)
 
     @property
     def is_scarce(self) -> bool:
         """Whether the program needs its processor itself."""
-        return self._used > _IS_BUSY / 2
+        return self._demand.wanted > _IS_BUSY / 2
 
-    def begin(self, now: float, is_urgent: bool = False) -> None:
-        """Credit the time since the last call. ``now`` is monotonic seconds."""
+    def begin(self, now: float, threads: Iterable[int | None], is_urgent: bool = False) -> None:
+        """Credit the time since the last call. ``threads`` are those that run a loop."""
         self._began = time.thread_time()
         if now - self._measured >= _MEASURED:
-            self._measure(now)
-        least = URGENT if is_urgent else BUSY
-        self.share = max(IDLE * (1 - self._used / _IS_BUSY), least) * self._available
-        self._credit = min(self._credit + self.share * (now - self._refilled), self.share * _SAVED)
+            self._demand, self._measured = self._meter.read(threads), now
+        used, wanted = self._demand
+        of_program = max(_LEAST, (URGENT if is_urgent else BUSY) * min(used, 1.0))
+        self._share = max(of_program, IDLE * (1 - wanted / _IS_BUSY))
+        self._credit = min(self._credit + self._share / 2 * (now - self._refilled), self._share / 2 * _SAVED)
         self._refilled = now
 
     def end(self) -> None:
         """What was done since ``begin`` is paid for."""
         now = time.thread_time()
-        self._credit = max(self._credit - (now - self._began), -self.share * FORGIVEN)
+        self._credit = max(self._credit - (now - self._began), -self._share / 2 * FORGIVEN)
         self._began = now
 
-    def _measure(self, now: float) -> None:
-        """How much the program, all its threads without this one, has used of what it could get."""
-        process, own = time.process_time(), time.thread_time()
-        used = ((process - self._process) - (own - self._own)) / (now - self._measured)
-        self._available = self._limit * _part()
-        self._used = used / self._available
-        self._measured, self._process, self._own = now, process, own
+    def may_look(self, now: float) -> bool:
+        """Whether it is time to look at the tasks again."""
+        return now >= self._next_look
 
-
-def limit() -> float:
-    """The part of a core that this container may use at all; 1 where there is no limit, or none that can be read."""
-    try:
-        with open(_LIMIT, encoding="ascii") as file:
-            quota, period = file.read().split()
-        return min(1.0, int(quota) / int(period))
-    except (OSError, ValueError):
-        return 1.0
-
-
-def _part() -> float:
-    """The part of a core that there is for each who wants one; never so little that nothing could be told."""
-    try:
-        return max(_LEAST, min(1.0, (os.cpu_count() or 1) / max(os.getloadavg()[0], 0.01)))
-    except OSError:
-        return 1.0
+    def looking(self, now: float, look: Callable[[], None]) -> None:
+        """Look at the tasks, and find out when that may be done again."""
+        began = time.thread_time()
+        look()
+        cost = time.thread_time() - began
+        self._began += cost  # no part of telling
+        self._next_look = now + min(FORGIVEN, max(_LOOKED, cost / (self._share / 2)))

@@ -16,6 +16,7 @@ from typing import Any
 from .. import wire
 from . import orders
 from .client import Client, Gone
+from .entries import loops as loops_of
 from .frames import greeting, other_version
 from .scene import Scene
 from .session import Session
@@ -23,7 +24,7 @@ from .subject import Subject
 from .text import clean_record
 
 MOST_CLIENTS = 32
-_EAGER, _CALM = 0.01, 0.05
+_EAGER, _CALM = 0.01, 0.07
 _GREETED_WITH = 100
 
 
@@ -57,7 +58,8 @@ class Audience:
     def serve(self, now: float) -> None:
         """Take what clients have said, and tell those who are due."""
         allowance = self._scene.allowance
-        allowance.begin(now, any(each.wants_stacks for each in self.sessions))
+        threads = [getattr(loop, "_thread_id", None) for loop in loops_of(self.subject.state)]
+        allowance.begin(now, threads, any(each.wants_stacks for each in self.sessions))
         for session in list(self.sessions):
             self._with(session, lambda each: self._hear(each, now))
         self._scene.sample()

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .. import wire
-from ..census import CHUNK, HAND_BACK
+from ..census import HAND_BACK
 from ..state import OwnReference, State
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .things import Thing
 
 _FEW = 20
+_CHUNK = 5_000
+"""About a millisecond of looking. To get the interpreter back from a busy program takes five."""
 RUNNING, READY, WAITING, DONE = "running", "ready", "waiting", "done"
 
 
@@ -106,7 +108,7 @@ def _first_of(notes: dict[int, Any]) -> list[Any]:
 
 def chunks(things: list[Any]) -> Iterator[list[Any]]:
     """The things, chunk by chunk, with the interpreter handed back in between."""
-    for start in range(0, len(things), CHUNK):
+    for start in range(0, len(things), _CHUNK):
         if start:
             time.sleep(HAND_BACK)
-        yield things[start : start + CHUNK]
+        yield things[start : start + _CHUNK]

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from .. import wire
@@ -26,8 +25,9 @@ from .text import clean
 from .things import Things
 
 _MOST_ROWS = 2_000
-_ROWS_AT_ONCE = 50
-_FRESH = 0.04
+_ROWS_AT_ONCE = 100
+_THOROUGH = 20
+"""So many rows of an update say when a timeout ends the wait, also where time is scarce."""
 _WORTH = 0.003
 """Seconds of allowance that are worth an update of their own."""
 
@@ -42,7 +42,6 @@ class Scene:
         self.tabs: list[Tab] = []
         self._delays = Delays(subject.stalled)
         self._counts: dict[str, int] = {}
-        self._next_look = 0.0
 
     @property
     def has_time(self) -> bool:
@@ -52,8 +51,8 @@ class Scene:
     def open(self, now: float) -> Tab:
         """Somebody wants to see tasks: what he is to be told of them."""
         if self.feed is None:
-            self.feed, self._next_look = Feed(self.subject.state, self._on_move, self._on_leave), 0.0
-            self.feed.look(now)
+            self.feed = Feed(self.subject.state, self._on_move, self._on_leave)
+            self.allowance.looking(now, lambda: self._look(now))
         tab = Tab(self.feed.living(), self.feed.things.known.values())
         self.tabs.append(tab)
         return tab
@@ -65,17 +64,9 @@ class Scene:
             self.feed = None
 
     def look(self, now: float) -> None:
-        """Look at the tasks, if it is time: half of what may be spent is for looking, half for telling."""
-        is_first = self.feed is None and not self._counts
-        if (now < self._next_look or self.allowance.left <= 0) and not is_first:
-            return
-        began = time.thread_time()
-        if self.feed is None:
-            self._counts = count(self.subject.state)
-        else:
-            self.feed.look(now)
-        cost = time.thread_time() - began
-        self._next_look = now + max(_FRESH, cost / (self.allowance.share / 2))
+        """Look at the tasks, if it is time."""
+        if self.allowance.may_look(now):
+            self.allowance.looking(now, self._count if self.feed is None else lambda: self._look(now))
 
     def look_at_things(self) -> None:
         """Look at what tasks wait for, and how it is called; after the rows, for these tell what it is."""
@@ -105,8 +96,11 @@ class Scene:
     def rows(self, tab: Tab, stacks: bool) -> tuple[tuple[wire.Task, ...], tuple[wire.Detail, ...]]:
         """Rows of the tasks that a client is to be told of next; their details too if it wants ``stacks``."""
         rows, details, feed = list[wire.Task](), list[wire.Detail](), self.feed
-        for entry in self._rationed(islice(tab.pending, _MOST_ROWS)) if feed is not None else ():
-            row = feed.row(entry, not self.allowance.is_scarce) if feed is not None else None
+        for entry in tab.next(_MOST_ROWS) if feed is not None else ():
+            if len(rows) % _ROWS_AT_ONCE == 0 and not self._may_go_on(bool(rows)):
+                break
+            thorough = stacks or len(rows) < _THOROUGH or not self.allowance.is_scarce
+            row = feed.row(entry, thorough) if feed is not None else None
             if row is None:
                 tab.missed(entry)
                 continue
@@ -146,14 +140,18 @@ class Scene:
             wire.Loop(loop_name(loop), _thread_name(loop), loop.is_running(), counts[id(loop)]) for loop in found
         )
 
-    def _rationed(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """The entries, until the allowance is used up; the interpreter is handed back now and then."""
-        for number, entry in enumerate(list(entries), 1):
-            yield entry
-            if number % _ROWS_AT_ONCE == 0:
-                if self.allowance.left <= 0:
-                    return
-                time.sleep(HAND_BACK)
+    def _count(self) -> None:
+        self._counts = count(self.subject.state)
+
+    def _look(self, now: float) -> None:
+        if self.feed is not None:
+            self.feed.look(now)
+
+    def _may_go_on(self, has_begun: bool) -> bool:
+        """Whether the allowance has more; the interpreter is handed back in between."""
+        if has_begun:
+            time.sleep(HAND_BACK)
+        return self.allowance.left > 0
 
     def _refresh(self, things: Things) -> None:
         for thing in things.refresh(time.thread_time() + self.allowance.left):

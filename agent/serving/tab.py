@@ -7,6 +7,7 @@ once, and each one gone in ``gone`` only if the client knew it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from .entries import Entry
 from .things import Thing
@@ -30,6 +31,16 @@ class Tab:
     def is_complete(self) -> bool:
         """Whether all that lived when the client came has been told, and all that is known of resources."""
         return not self._owed and not self.fresh
+
+    def next(self, most: int) -> list[Entry]:
+        """The tasks to be told of next: of the first picture in its order, then by turns the oldest and the newest.
+
+        With the oldest alone, a client of a busy program would hear of tasks only when they are about to end.
+        """
+        oldest = list(islice(self.pending, most))
+        if self._owed or len(self.pending) <= most // 2:
+            return oldest
+        return [entry for pair in zip(oldest, reversed(self.pending), strict=False) for entry in pair][:most]
 
     def on_move(self, entry: Entry) -> None:
         """A task is new or has moved."""

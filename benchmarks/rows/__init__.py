@@ -13,5 +13,18 @@ from . import watcher  # isort: skip
 from . import proof  # isort: skip
 from . import memory  # isort: skip
 from . import latency  # isort: skip
+from . import attached  # isort: skip
 
-__all__ = ["PROGRAMS", "ROWS", "latency", "memory", "primitives", "proof", "tasks", "tick", "unset", "watcher"]
+__all__ = [
+    "PROGRAMS",
+    "ROWS",
+    "attached",
+    "latency",
+    "memory",
+    "primitives",
+    "proof",
+    "tasks",
+    "tick",
+    "unset",
+    "watcher",
+]
