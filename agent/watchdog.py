@@ -119,7 +119,7 @@ class Watchdog:
     def _patience(self) -> float:
         """How long to sleep at most; -1: until somebody rings."""
         pipeline = self.pipeline
-        asked = pipeline.server.pause if pipeline.server is not None else None
+        asked = pipeline.server.due_within if pipeline.server is not None else None
         if len(pipeline.state.loops) > 0:
             return pipeline.period if asked is None else min(asked, pipeline.period)
         if pipeline.state.records and asked is None:

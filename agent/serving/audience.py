@@ -39,7 +39,7 @@ class Audience:
         self._scene = Scene(subject)
 
     @property
-    def pause(self) -> float:
+    def due_within(self) -> float:
         """Seconds until this wants to be called again."""
         return _EAGER if any(map(self._is_eager, self.sessions)) else _CALM
 

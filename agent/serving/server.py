@@ -41,10 +41,10 @@ class Server:
         self._started = time.time()
 
     @property
-    def pause(self) -> float | None:
+    def due_within(self) -> float | None:
         """At most so many seconds until ``serve`` wants to be called again; None while there is no socket."""
         if self._audience is not None:
-            return self._audience.pause
+            return self._audience.due_within
         return min(self.settings.interval, _LONGEST_PAUSE) if self._listener is not None else None
 
     def watch(self, subject: Subject) -> None:
