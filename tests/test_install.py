@@ -878,3 +878,22 @@ atexit.register({call})
 """
     done = start("-c", code, PYTHONPATH=SRC, UNSTUCK_SINKS="")
     assert ("", 0) == (done.stderr, done.returncode)
+
+
+def test_when_asyncio_is_in_debug_mode() -> None:
+    """A task says where it was created as it does without the agent."""
+
+    async def program() -> list[str]:
+        tasks = [
+            asyncio.get_running_loop().create_task(asyncio.sleep(0)),
+            asyncio.get_running_loop().create_task(asyncio.sleep(0), name="named"),
+            asyncio.create_task(asyncio.sleep(0)),
+            asyncio.ensure_future(asyncio.sleep(0)),
+        ]
+        await asyncio.wait(tasks)
+        return [repr(each).rpartition("created at ")[2] for each in tasks]
+
+    without = asyncio.run(program(), debug=True)
+    assert [True, True, False, False] == [__file__ in place for place in without]
+    with harness.agent():
+        assert without == asyncio.run(program(), debug=True)

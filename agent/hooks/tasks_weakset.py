@@ -44,13 +44,20 @@ def _direct(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def create_task(self: Any, coro: Any, *, name: Any = None, context: Any = None) -> Any:
         if self._task_factory is not None or self._closed or self._debug:
-            return original(self, coro, name=name, context=context)
+            return _as_if_called_directly(original(self, coro, name=name, context=context), self)
         if name is None and context is None:
             return tasks.Task(coro, loop=self)
         return tasks.Task(coro, loop=self, name=name, context=context)
 
     PASSING.add(id(create_task.__code__))
     return functools.wraps(original)(create_task)
+
+
+def _as_if_called_directly(task: Any, loop: Any) -> Any:
+    """In debug mode a task keeps the stack it was created on: without the frame of ours that stands last there."""
+    if loop._debug and loop._task_factory is None and task._source_traceback:
+        del task._source_traceback[-1]
+    return task
 
 
 def _adder(records: set[Any]) -> Callable[[Any], None]:
