@@ -16,7 +16,7 @@ from typing import Any
 
 from .delays import Delays
 from .resources import type_name
-from .serving.feed import count, loops
+from .serving.entries import count, loops
 from .serving.subject import Subject
 from .snapshot import EndedWait, Vitals
 from .tracing import span_of
