@@ -74,6 +74,8 @@ APPS = [
     CHAT,
     REDIS,
     POSTGRES,
+    App("grpc_app", ("grpc",)),
+    App("gunicorn_app", ("gunicorn", "aiohttp")),
     App("httpx_app", ("httpx",)),
     App("websockets_app", ("websockets",)),
     App("sqlite_app", ("aiosqlite", "sqlalchemy", "greenlet")),
