@@ -242,6 +242,28 @@ def test_a_folder_that_is_refused(tmp_path: Path) -> None:
         fleet.close()
 
 
+def test_records_that_cannot_be_read(start: Callable[..., Peer], look: Callable[..., Fleet]) -> None:
+    """They are left out; the rest is shown."""
+    good = builders.two_locks().as_record()
+    peer = start(records=({"id": "x", "event": "opened"}, good, {"v": 9}, good | {"id": "y", "tasks": 3}))
+    fleet = look(peer.pid)
+    until(lambda: shots(fleet) and shots(fleet)[peer.pid].tasks)
+    assert [good["id"]] == list(shots(fleet)[peer.pid].findings)
+
+
+def test_a_process_that_sends_what_is_no_frame(start: Callable[..., Peer], look: Callable[..., Fleet]) -> None:
+    """It is not believed any more; what was seen stays."""
+    peer = start()
+    fleet = look(peer.pid)
+    until(lambda: shots(fleet) and shots(fleet)[peer.pid].tasks)
+    peer.quiet = True
+    time.sleep(5 * PERIOD)
+    peer.streams[0].sendall(b"\0\0\0\4\xc1\xc1\xc1\xc1")
+    until(lambda: shots(fleet)[peer.pid].state == ENDED)
+    assert "not a frame of this protocol" in shots(fleet)[peer.pid].note
+    assert shots(fleet)[peer.pid].tasks
+
+
 def test_closing_leaves_no_thread(start: Callable[..., Peer], look: Callable[..., Fleet]) -> None:
     """And hangs up."""
     peer = start()

@@ -51,6 +51,7 @@ def _show(pids: tuple[int, ...], service: str | None, light: bool) -> None:
     from .fleet import Fleet
 
     switch_off_here()
+    calm()
     TopApp(Fleet(pids, service=service), light=light).run()
 
 
@@ -60,6 +61,14 @@ def switch_off_here() -> None:
 
     if "unstuck.agent.api" in sys.modules and unstuck.installed():
         unstuck.uninstall()
+
+
+def calm() -> None:
+    """Have the garbage collector look seldom: at 100,000 tasks each look stops the screen for half a second, and what a
+    picture leaves behind holds no circles."""
+    import gc
+
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _serve(pids: tuple[int, ...], service: str | None, light: bool, port: int) -> None:

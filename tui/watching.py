@@ -10,16 +10,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
+import msgspec
 import psutil
 
 from ..agent import wire
-from .connection import Connection, Process, Unreachable
-from .picture import Picture
+from .connection import Connection, Left, Process, Unreachable
+from .picture import Picture, Record
+from .records import NoRecord, event_of
 from .scene import ENDED, LIVE, SILENT, Shot
 from .vitals import Meter
 
-PACE = 0.2
+Told = TypeVar("Told", bound=wire.Frame)
+PERIOD = 0.22
+"""Seconds between two updates of a process: a little less than a quarter, so that there are four a second."""
+PACE = 0.15
 _SILENT_AFTER = 2.5
 _SLOWEST = 1.0
 _RETRY_AFTER = 1.0
@@ -76,15 +82,15 @@ class Watch:
         picture: Picture | None = None
         meter = Meter(self.process.pid)
         try:
-            attach = wire.Attach(wire.VERSION, rows=self.rows, period=0.25 if self.rows else 1.0)
+            attach = wire.Attach(wire.VERSION, rows=self.rows, period=PERIOD if self.rows else 1.0)
             with Connection(self.process, attach) as connection:
-                self._connection, picture = connection, Picture(connection.greeting)
+                self._connection, picture = connection, Picture(sound(connection.greeting))
                 self._deliver(self, Shot.of(picture, meter.vitals))
                 self._read(connection, picture, meter)
         except Unreachable as gone:
             if picture is not None:
                 picture.ended = True
-                self._tell_end(picture, meter, str(gone))
+                self._tell_end(picture, meter, gone)
             else:
                 self.fault = str(gone)
         finally:
@@ -96,7 +102,7 @@ class Watch:
         fresh = False
         while not self._stopping.is_set():
             for frame in connection.frames(PACE):
-                picture.apply(frame)
+                picture.apply(sound(frame))
                 if isinstance(frame, wire.Answer):
                     self._answer(frame)
                 heard, fresh = time.monotonic(), True
@@ -109,12 +115,32 @@ class Watch:
                 self._deliver(self, Shot.of(picture, meter.read(picture), SILENT if silent else LIVE, note))
                 told, fresh = time.monotonic(), False
 
-    def _tell_end(self, picture: Picture, meter: Meter, why: str) -> None:
+    def _tell_end(self, picture: Picture, meter: Meter, why: Unreachable) -> None:
         end = time.monotonic() + _DYING
         while (alive := _is_alive(self.process.pid)) and time.monotonic() < end:  # who is killed hangs up first
             time.sleep(0.02)
-        note = f"{why}, but still runs: its agent was switched off" if alive else "the process has ended"
+        left = isinstance(why, Left)
+        note = (
+            "the process has ended" if not alive else f"{why}, but still runs: its agent is off" if left else str(why)
+        )
         self._deliver(self, Shot.of(picture, meter.vitals, ENDED, note))
+
+
+def sound(frame: Told) -> Told:
+    """The frame without finding records that cannot be read: a stranger's process may send anything."""
+    if isinstance(frame, wire.Update) and frame.events:
+        return msgspec.structs.replace(frame, events=tuple(filter(_is_readable, frame.events)))
+    if isinstance(frame, wire.Greeting) and frame.findings:
+        return msgspec.structs.replace(frame, findings=tuple(filter(_is_readable, frame.findings)))
+    return frame
+
+
+def _is_readable(record: Record) -> bool:
+    try:
+        event_of(record)
+    except NoRecord:
+        return False
+    return True
 
 
 def _is_alive(pid: int) -> bool:

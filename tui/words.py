@@ -9,6 +9,8 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 def span(seconds: float) -> str:
     """A span of time, short: ``<1 ms``, ``250 ms``, ``1.2 s``, ``42 s``, ``4m12s``, ``3h05m``, ``2d04h``."""
+    if not math.isfinite(seconds):
+        return "?"
     if seconds < 0.0005:
         return "0 ms" if seconds <= 0 else "<1 ms"
     if seconds < 0.9995:
@@ -27,6 +29,8 @@ def span(seconds: float) -> str:
 
 def delay(seconds: float) -> str:
     """A delay, finer than a span: ``0.3 ms``, ``12 ms``, ``1.2 s``."""
+    if not math.isfinite(seconds):
+        return "?"
     if seconds < 0.00005:
         return "<0.1 ms" if seconds > 0 else "0 ms"
     return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else span(seconds)
@@ -45,6 +49,8 @@ def size(number: float) -> str:
 def share(part: float) -> str:
     """A share of one processor: ``0.3%``, ``12%``, ``140%``."""
     percent = part * 100
+    if not math.isfinite(percent):
+        return "?"
     return f"{percent:.1f}%" if percent < 9.95 else f"{percent:.0f}%"
 
 
@@ -68,7 +74,12 @@ def spark(values: list[float] | tuple[float, ...], width: int, top: float = 0.0)
     groups = heads + [values[start : start + per] for start in range(first, len(values), per)]
     peaks = [max(group) for group in groups][-width:]
     full = max(top, max(peaks), 1e-9)
-    return "".join(SPARKS[min(7, int(math.sqrt(max(0.0, peak) / full) * 7.999))] for peak in peaks)
+    return "".join(SPARKS[_height(peak / full)] for peak in peaks)
+
+
+def _height(part: float) -> int:
+    """0 to 7: small values are told apart, too."""
+    return int(math.sqrt(min(1.0, max(0.0, part))) * 7.999) if part == part else 0
 
 
 def percentile(ordered: list[float], part: float) -> float:

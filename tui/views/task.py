@@ -69,7 +69,7 @@ def _head(row: Row) -> Iterator[Line]:
         yield _fact("ends in", line(words.span(task.due - shot.time), ("  by its timeout", "dim")))
     if task.born is not None:
         yield _fact("age", line(words.span(shot.time - task.born)))
-    yield _fact("task", line((f"{task.id}  loop {task.loop}  pid {shot.pid}", "dim")))
+    yield _fact("task", line((tidy(f"{task.id}  loop {task.loop}  pid {shot.pid}"), "dim")))
     detail = shot.details.get(task.id)
     if detail is not None and detail.trace_id:
         yield _fact("trace", line(tidy(detail.trace_id), ("  span ", "dim"), tidy(detail.span_id or "")))
