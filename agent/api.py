@@ -18,10 +18,11 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from . import hooks
+from . import hooks, leaving
 from .config import Settings
 from .errors import DeadlockError
 from .imports import forget
+from .leaving import before_sigterm
 from .libraries import ANYIO
 from .patching import Patches
 from .pipeline import Pipeline
@@ -41,13 +42,16 @@ class _Agent:
         self.watchdog = Watchdog(self.pipeline)
         self.state.on_knot = self.watchdog.on_knot
         self.watchdog.on_dismissal = _dismiss
+        self.pipeline.exports.on_borrowing = _leave_before_them
+        if self.pipeline.exports.sinks:
+            before_sigterm(_at_exit)
         hooks.install(self.patches, self.state, self.watchdog.on_loop, settings.detect)
         self.watchdog.start()
 
 
 _agent: _Agent | None = None
 _lock = threading.RLock()
-_at_fork_registered = False
+_at_fork_registered = _is_leaving = False
 
 
 def install(settings: Settings | None = None, sinks: Iterable[Sink] = ()) -> None:
@@ -79,6 +83,7 @@ def uninstall() -> None:
         if agent is None:
             return
         agent.state.on = False
+        leaving.forget()
         forget("uvloop")
         forget(ANYIO)
         agent.watchdog.stop()
@@ -120,9 +125,18 @@ def _register_once() -> None:
 
 
 def _at_exit() -> None:
-    if _agent is not None:
+    """Once only: by a signal, or by the interpreter."""
+    global _is_leaving
+    if _agent is not None and not _is_leaving:
+        _is_leaving = True
         _agent.watchdog.stop(patience=1.0)
         _agent.pipeline.finish()
+
+
+def _leave_before_them() -> None:
+    """What is told last must be told before those end who pass it on: who registers last is called first."""
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
 
 
 def _before_fork() -> None:

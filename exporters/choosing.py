@@ -50,7 +50,12 @@ def exporter(signal: str, environ: Mapping[str, str] = os.environ) -> Any:
     package = "grpc" if protocol == _GRPC else "http"
     module, kind = _MODULES[signal]
     try:
-        return getattr(importlib.import_module(f"{_OTLP}.{package}.{module}"), kind)()
+        make = getattr(importlib.import_module(f"{_OTLP}.{package}.{module}"), kind)
+        if package == "grpc" or _has_credentials(environ):
+            return make()
+        from .session import Session
+
+        return make(session=Session())
     except ImportError as missing:
         raise Unavailable(
             f"{variable}={protocol} needs opentelemetry-exporter-otlp-proto-{package} ({missing}): "
@@ -65,6 +70,11 @@ def number(variable: str, default: float, environ: Mapping[str, str] = os.enviro
     except ValueError:
         return default
     return value if value > 0 else default
+
+
+def _has_credentials(environ: Mapping[str, str]) -> bool:
+    """Whether somebody has a session made of his own, by a standard variable."""
+    return any(name.startswith("OTEL_PYTHON_EXPORTER_OTLP_HTTP_") and "CREDENTIAL" in name for name in environ)
 
 
 def _chosen(signal: str, environ: Mapping[str, str]) -> str:

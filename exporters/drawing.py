@@ -16,8 +16,8 @@ from opentelemetry.trace import SpanContext, Status, StatusCode
 from ..agent.findings import Event
 from . import choosing, names
 from .logs_api import span_context
-from .outlet import Outlet
 from .spans import Stretch, stretches
+from .ways import Ways
 
 _MOST_REMEMBERED = 1_000
 _WAITS_FOR, _SAME = {names.LINK: "waits_for"}, {names.LINK: "same_wait"}
@@ -26,8 +26,8 @@ _WAITS_FOR, _SAME = {names.LINK: "waits_for"}, {names.LINK: "same_wait"}
 class Drawing:
     """As ``telling.Telling``, for spans."""
 
-    def __init__(self, outlet: Callable[[str], Outlet | None], resource: Callable[[], Any], version: str) -> None:
-        self._outlet, self._resource, self._version = outlet, resource, version
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
         self._own: Any = None
         self._drawn: dict[str, dict[str, tuple[float, SpanContext]]] = {}
         """By finding and task: when the wait began, and the span that told of it."""
@@ -72,12 +72,13 @@ class Drawing:
     def _tracer(self) -> Any:
         theirs = application_provider()
         if theirs is not None:
-            return theirs.get_tracer(names.SCOPE, self._version)
-        outlet = self._outlet(choosing.TRACES)
+            self._ways.borrow(theirs)
+            return theirs.get_tracer(names.SCOPE, self._ways.version)
+        outlet = self._ways.outlet(choosing.TRACES)
         if self._own is None and outlet is not None:
-            provider = TracerProvider(resource=self._resource(), shutdown_on_exit=False)
+            provider = TracerProvider(resource=self._ways.resource(), shutdown_on_exit=False)
             provider.add_span_processor(_Keeper(lambda span: outlet.put([span])))
-            self._own = provider.get_tracer(names.SCOPE, self._version)
+            self._own = provider.get_tracer(names.SCOPE, self._ways.version)
         return self._own
 
 

@@ -25,10 +25,13 @@ from .metering import Metering
 from .outlet import Outlet
 from .resource import resource_for
 from .telling import Telling
+from .ways import Ways
 
 _SUPPRESSED = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
 _MOST_METRICS = 10
 """Readings of all metrics that wait to be sent."""
+_THEIR_TIME = 2_000
+"""Milliseconds that the application's providers have to send what they were given last."""
 
 
 class Engine:
@@ -38,10 +41,12 @@ class Engine:
         self.complain, self._spans = complain, spans
         self._hush = Hush()
         self._outlets: dict[str, Outlet | None] = {}
+        self._is_over = False
+        self.borrowed: dict[int, Any] = {}
+        """Providers of the application's that were used, by id."""
         self._known: Any = None
-        self._telling = Telling(self._outlet, self._resource, version)
-        self._drawing = Drawing(self._outlet, self._resource, version)
-        self._metering = Metering(self._outlet, self._resource, version)
+        ways = Ways(self._outlet, self._resource, self._borrow, version)
+        self._telling, self._drawing, self._metering = Telling(ways), Drawing(ways), Metering(ways)
         self.adopt_thread()
 
     def adopt_thread(self) -> None:
@@ -76,7 +81,7 @@ class Engine:
         self._metering.read(time.monotonic(), is_last)
         for outlet in self._open():
             was_out = outlet.failures > 0
-            while outlet.send(time.monotonic(), self.complain):
+            while outlet.send(time.monotonic(), self._say):
                 came_back = came_back or was_out
         return came_back
 
@@ -95,6 +100,18 @@ class Engine:
         """What was never delivered, by signal."""
         return {outlet.signal: outlet.dropped for outlet in self._open() if outlet.dropped}
 
+    def flush_theirs(self) -> None:
+        """The application may not get the chance to: send what was handed to its providers."""
+        for provider in self.borrowed.values():
+            try:
+                provider.force_flush(timeout_millis=_THEIR_TIME)
+            except Exception:  # noqa: BLE001 - whatever processors the application has
+                continue
+
+    def undelivered(self) -> dict[str, int]:
+        """The same with what waits, or is under way."""
+        return {outlet.signal: lost for outlet in self._open() if (lost := outlet.dropped + len(outlet))}
+
     def give_up(self) -> None:
         """Nothing more will be sent."""
         for outlet in self._open():
@@ -102,21 +119,32 @@ class Engine:
 
     def abort(self) -> None:
         """Let an export that is under way fail soon; may be called from another thread."""
+        self._is_over = True
         for outlet in self._open():
             try:
                 outlet.exporter.shutdown()
             except Exception:  # noqa: BLE001 - it is over anyway
                 continue
 
-    def disown(self) -> None:
-        """In a forked child: connections and providers are the parent's; only the program's loggers are left alone."""
+    def disown(self, is_at_rest: bool) -> None:
+        """In a forked child: what is open is the parent's. ``is_at_rest``: it had no thread of ours when it forked."""
         self._hush.leave()
+        for outlet in self._open():
+            outlet.disown(is_at_rest)
 
     def leave(self) -> None:
         """Let go of connections, of the application's meters and of the program's loggers."""
         self._metering.leave()
         self.abort()
         self._hush.leave()
+
+    def _say(self, sentence: str) -> None:
+        """To people; not about exports that fail because it is all over."""
+        if not self._is_over:
+            self.complain(sentence)
+
+    def _borrow(self, provider: Any) -> None:
+        self.borrowed[id(provider)] = provider
 
     def _open(self) -> list[Outlet]:
         return [outlet for outlet in list(self._outlets.values()) if outlet is not None]
@@ -134,11 +162,11 @@ class Engine:
             self.complain(f"{missing}; no {signal} are exported")
             return None
         if signal == choosing.METRICS:
-            return Outlet(signal, exporter, _MOST_METRICS, 0, lambda: self._hush.last)
+            return Outlet(signal, exporter, _MOST_METRICS, 0, self._hush)
         batch = "BSP" if signal == choosing.TRACES else "BLRP"
         most = int(choosing.number(f"OTEL_{batch}_MAX_QUEUE_SIZE", 2048))
         most_at_once = int(choosing.number(f"OTEL_{batch}_MAX_EXPORT_BATCH_SIZE", 512))
-        return Outlet(signal, exporter, most, min(most, most_at_once), lambda: self._hush.last)
+        return Outlet(signal, exporter, most, min(most, most_at_once), self._hush)
 
     def _resource(self) -> Any:
         """Who we are: once for all signals, so that they can be told to be one process's."""

@@ -17,30 +17,41 @@ class Hush(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.last = ""
-        """What was said last."""
         self._thread = 0
+        self._said = ""
 
     def listen_here(self) -> None:
         """This is the exporting thread."""
         self._thread = _thread.get_ident()
+
+    def forget(self) -> None:
+        """An export begins."""
+        self._said = ""
+
+    def heard(self) -> str:
+        """What was said first since it began: the cause; what comes after it are consequences."""
+        return self._said
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the program's log gets the record."""
         if record.thread != self._thread:
             return True
         if record.levelno >= logging.WARNING:
-            self.last = record.getMessage()
+            self._said = self._said or record.getMessage()
         return False
 
     def cover(self) -> None:
-        """Listen to all loggers that there are by now."""
-        for name in list(logging.root.manager.loggerDict):
-            if name.partition(".")[0] in _SPEAKERS:
-                logging.getLogger(name).addFilter(self)
+        """Listen to all loggers that there are by now, before filters of theirs that leave out what is repeated."""
+        for logger in _loggers():
+            if self not in logger.filters:
+                logger.filters.insert(0, self)
 
     def leave(self) -> None:
         """Listen no more."""
-        for name in list(logging.root.manager.loggerDict):
-            if name.partition(".")[0] in _SPEAKERS:
-                logging.getLogger(name).removeFilter(self)
+        for logger in _loggers():
+            logger.removeFilter(self)
+
+
+def _loggers() -> list[logging.Logger]:
+    known = list(logging.root.manager.loggerDict)
+    return [logging.getLogger(name) for name in known if name.partition(".")[0] in _SPEAKERS]

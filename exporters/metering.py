@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context, metrics, trace
@@ -24,7 +23,7 @@ from ..agent.snapshot import EndedWait, Vitals
 from . import choosing, names
 from .logs_api import span_context
 from .metrics import Instruments, Measured
-from .outlet import Outlet
+from .ways import Ways
 
 _AGGREGATION = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
 _SOON, _APART = 1.5, 10.0
@@ -34,8 +33,8 @@ _SOON, _APART = 1.5, 10.0
 class Metering:
     """As ``telling.Telling``, for metrics. All times are monotonic seconds."""
 
-    def __init__(self, outlet: Callable[[str], Outlet | None], resource: Callable[[], Any], version: str) -> None:
-        self._outlet, self._resource, self._version = outlet, resource, version
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
         self.measured = Measured()
         self._provider: Any = None
         self._instruments: Instruments | None = None
@@ -66,7 +65,7 @@ class Metering:
 
     def read(self, now: float, is_last: bool = False) -> None:
         """Read our own provider if it is time, and put what it says on its way."""
-        outlet = self._outlet(choosing.METRICS) if self._reader is not None else None
+        outlet = self._ways.outlet(choosing.METRICS) if self._reader is not None else None
         if self._reader is None or outlet is None or (now < self._due and not is_last):
             return
         self._read_at, self._due = now, now + self._interval
@@ -84,13 +83,14 @@ class Metering:
             return
         theirs = metrics.get_meter_provider()
         if isinstance(theirs, MeterProvider):
+            self._ways.borrow(theirs)
             self._use(theirs)
             self._reader = None
         elif self._provider is None:
             self._make_own()
 
     def _make_own(self) -> None:
-        outlet = self._outlet(choosing.METRICS)
+        outlet = self._ways.outlet(choosing.METRICS)
         if outlet is None:
             return
         exporter = outlet.exporter
@@ -100,12 +100,12 @@ class Metering:
         views = (
             [] if os.environ.get(_AGGREGATION) else [_exponential(names.LOOP_DELAY), _exponential(names.WAIT_DURATION)]
         )
-        self._use(MeterProvider([self._reader], self._resource(), shutdown_on_exit=False, views=views))
+        self._use(MeterProvider([self._reader], self._ways.resource(), shutdown_on_exit=False, views=views))
 
     def _use(self, provider: MeterProvider) -> None:
         if provider is not self._provider:
             self._provider = provider
-            meter = provider.get_meter(names.SCOPE, self._version)
+            meter = provider.get_meter(names.SCOPE, self._ways.version)
             self._instruments = Instruments(meter, self.measured, _context_of)
 
 

@@ -11,18 +11,23 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
+from .hush import Hush
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_ABANDONED: list[Any] = []
+"""Exporters of a parent's: to collect them would close what is open, under locks that nobody may ever release."""
 
 
 class Outlet:
     """Delivers through an exporter of the SDK's. All is called in the exporting thread; times are monotonic seconds.
 
-    ``most_at_once`` 0: the exporter takes items one by one, not as a batch. ``why`` gives what was logged last.
+    ``most_at_once`` 0: the exporter takes items one by one, not as a batch.
     """
 
-    def __init__(self, signal: str, exporter: Any, most: int, most_at_once: int, why: Callable[[], str]) -> None:
+    def __init__(self, signal: str, exporter: Any, most: int, most_at_once: int, hush: Hush) -> None:
         self.signal, self.exporter = signal, exporter
         self.dropped = 0
         """Items that were never delivered."""
@@ -31,7 +36,7 @@ class Outlet:
         self.retry_at = 0.0
         self._most, self._most_at_once = most, most_at_once
         self._waiting: deque[Any] = deque()
-        self._why = why
+        self._hush = hush
         self._dropped_before = 0
         self._failed_with = ""
 
@@ -49,13 +54,21 @@ class Outlet:
         """Send a batch if it is time. Whether the backend took it, and there may be more to send."""
         if not self._waiting or now < self.retry_at:
             return False
-        batch = [self._waiting.popleft() for _ in range(min(self._most_at_once or 1, len(self._waiting)))]
-        if self._export(batch):
-            self._recover(complain)
-            return True
-        self._waiting.extendleft(reversed(batch))
-        self._fail(now, complain)
-        return False
+        batch = list(islice(self._waiting, self._most_at_once or 1))
+        if not self._export(batch):
+            self._fail(now, complain)
+            return False
+        for _ in batch:
+            self._waiting.popleft()
+        self._recover(complain)
+        return True
+
+    def disown(self, is_at_rest: bool) -> None:
+        """In a forked child: close its copy of the connection, if that is safe; otherwise never touch it again."""
+        if is_at_rest and ".grpc." not in type(self.exporter).__module__:
+            self.exporter.shutdown()
+        else:
+            _ABANDONED.append(self.exporter)
 
     def give_up(self) -> None:
         """What waits will not be sent any more."""
@@ -63,6 +76,7 @@ class Outlet:
         self._waiting.clear()
 
     def _export(self, batch: list[Any]) -> bool:
+        self._hush.forget()
         try:
             result = self.exporter.export(batch if self._most_at_once else batch[0])
         except Exception as failed:  # noqa: BLE001 - whatever it is, the backend did not get it
@@ -77,7 +91,7 @@ class Outlet:
         self.failures = min(self.failures + 1, 32)
         if self.failures == 1:
             self._dropped_before = self.dropped
-            why = self._failed_with or self._why() or "no reason given"
+            why = self._failed_with or self._hush.heard() or "no reason given"
             complain(f"{self.signal} cannot be exported to {self._where()}: {why}; it is tried again, now and then")
 
     def _recover(self, complain: Callable[[str], None]) -> None:

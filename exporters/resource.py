@@ -13,7 +13,7 @@ import sys
 import uuid
 from typing import Any
 
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from . import names
 
@@ -27,5 +27,12 @@ def resource_for(theirs: Resource | None) -> Resource:
         names.PROCESS_RUNTIME_VERSION: platform.python_version(),
         names.SERVICE_INSTANCE_ID: str(uuid.uuid4()),
     }
-    known = theirs if theirs is not None else Resource.create()
+    known = theirs if theirs is not None else _of_environment()
     return Resource(marks).merge(known).merge(Resource({names.PROCESS_PID: os.getpid()}))
+
+
+def _of_environment() -> Resource:
+    try:
+        return Resource.create()
+    except RuntimeError:  # it starts threads for what it asks, and at exit there are none to be had
+        return Resource({names.SERVICE_NAME: "unknown_service"}).merge(OTELResourceDetector().detect())

@@ -24,7 +24,7 @@ from . import choosing
 if TYPE_CHECKING:
     from .engine import Engine
 
-_MOST_QUEUED = 2_048
+_MOST_QUEUED, _PORTION = 2_048, 100
 _MOST_OPEN = 1_000
 _MOST_NUMBERS, _FEW_NUMBERS = 600, 5
 _PAUSE_AT_FORK = 0.05
@@ -57,6 +57,11 @@ class OtlpSink:
         self._engine: Engine | None = None
         self._worker: _Worker | None = None
         self._is_useless = False
+
+    @property
+    def borrowed(self) -> int:
+        """How many providers of the application's are used."""
+        return len(self._engine.borrowed) if self._engine is not None else 0
 
     # -- called by the agent -----------------------------------------------------------------------
 
@@ -95,7 +100,7 @@ class OtlpSink:
     def disown(self) -> None:
         """In a forked child: what is under way is the parent's."""
         if self._engine is not None:
-            self._engine.disown()
+            self._engine.disown(is_at_rest=self._worker is None or self._worker.has_ended)
         self._renew()
 
     def offer(self, vitals: Vitals) -> None:
@@ -130,7 +135,7 @@ class OtlpSink:
         return self._engine is not None and self._engine.is_out
 
     def _tell_dropped(self) -> None:
-        lost = dict(self._engine.dropped()) if self._engine is not None else {}
+        lost = self._engine.undelivered() if self._engine is not None else {}
         late = len(self._inbox) + self._dropped
         if late:
             lost["findings' events"] = late
@@ -147,24 +152,26 @@ class OtlpSink:
         engine.adopt_thread()
         while not worker.is_stopping:
             is_last = worker.is_last
-            self._pass_on(engine)
-            if engine.send(is_last) and not is_last:
+            if self._pass_on(engine, is_last) and not is_last:
                 engine.tell(list(self._open.values()), resent=True)
                 engine.send()
             if is_last:
+                engine.flush_theirs()
                 engine.give_up()
                 engine.leave()
                 return
             worker.sleep(engine.pause())
             worker.doze(_GATHERED_FOR)
 
-    def _pass_on(self, engine: Engine) -> None:
-        events = []
-        while self._inbox:
-            events.append(self._inbox.popleft())
-        engine.tell(events)
+    def _pass_on(self, engine: Engine, is_last: bool) -> bool:
+        """Export what has been handed over, portion by portion. Whether a backend came back after an outage."""
+        came_back = False
         while self._numbers:
             engine.note(self._numbers.popleft(), self._dropped)
+        while self._inbox:
+            engine.tell([self._inbox.popleft() for _ in range(min(_PORTION, len(self._inbox)))])
+            came_back = engine.send() or came_back
+        return engine.send(is_last) or came_back
 
     def _start(self, worker: _Worker) -> Engine | None:
         self._let_others_import(worker)
@@ -176,7 +183,10 @@ class OtlpSink:
             self._engine = Engine(self._spans, self._complain, _VERSION)
         except Exception as failed:  # noqa: BLE001 - an opentelemetry that cannot be used, whatever the reason
             self._is_useless = True
-            self._complain(f"nothing is exported: opentelemetry cannot be used here: {failed!r}")
+            if worker.is_last and isinstance(failed, RuntimeError):  # it starts threads when it is imported
+                self._complain("nothing was exported: the program ended before opentelemetry was loaded")
+            else:
+                self._complain(f"nothing is exported: opentelemetry cannot be used here: {failed!r}")
         return self._engine
 
     def _let_others_import(self, worker: _Worker) -> None:

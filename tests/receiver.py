@@ -135,3 +135,11 @@ def http(port: int = 0) -> Iterator[Backend]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+    """Until something is so."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it does not come to that"
+        time.sleep(0.01)

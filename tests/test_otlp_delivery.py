@@ -1,0 +1,199 @@
+"""A backend that is down, slow, refuses or comes back: the agent never waits, and says what was lost."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from unstuck.agent.findings import Event
+from unstuck.exporters import names
+from unstuck.exporters.sink import OtlpSink
+
+from . import builders, receiver
+from .receiver import Backend, attributes
+from .test_otlp_metrics import series, vitals
+
+
+def numbered(number: int, event: str = "opened") -> Event:
+    """A finding of its own."""
+    whole = builders.two_locks(event)
+    return replace(whole, finding=replace(whole.finding, id=f"{number:012x}"))
+
+
+def told(backend: Backend) -> set[str]:
+    """The ids of the findings whose opening has arrived."""
+    return {attributes(record)["unstuck.finding.id"] for record in backend.events("opened")}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries are short, and soon made again."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.3")
+    monkeypatch.setattr("unstuck.exporters.outlet._FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("unstuck.exporters.outlet._LONGEST_PAUSE", 0.2)
+    client = "opentelemetry.exporter.otlp.common.http._OTLPHTTPClient._compute_backoff"
+    monkeypatch.setattr(client, lambda *_: 0.01, raising=False)
+
+
+def test_when_the_backend_is_down(monkeypatch: pytest.MonkeyPatch, hasty: None, said: list[str]) -> None:
+    """It is said once, with the address and the reason; it arrives when the backend comes up, and that is said too."""
+    port = free_port()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    sink = OtlpSink("findings", said.append)
+    sink.write(builders.two_locks())
+    receiver.until(lambda: said)
+    assert said[0].startswith(f"logs cannot be exported to http://127.0.0.1:{port}/v1/logs: ")
+    assert "refused" in said[0]
+    with receiver.http(port) as backend:
+        backend.wait(lambda: backend.events("opened"))
+        receiver.until(lambda: len(said) == 2)
+        assert f"logs are exported again to http://127.0.0.1:{port}/v1/logs; none were dropped meanwhile" == said[1]
+        sink.close()
+
+
+def test_when_the_backend_comes_back(backend: Backend, hasty: None, said: list[str], sink: OtlpSink) -> None:
+    """The findings that are still open are told again, and marked; those that are over are not."""
+    backend.status = 503
+    for number in range(3):
+        sink.write(numbered(number))
+    sink.write(numbered(1, "closed"))
+    receiver.until(lambda: said)
+    backend.status = 200
+    again = backend.wait(
+        lambda: [each for each in backend.events("opened") if attributes(each).get(names.FINDING_RESENT)]
+    )
+    assert 3 == len(told(backend))
+    backend.wait(lambda: len(backend.events("opened")) >= 5)
+    ids = {attributes(each)["unstuck.finding.id"] for each in backend.events("opened") if "resent" in str(each)}
+    assert {f"{number:012x}" for number in (0, 2)} == ids
+    assert again
+
+
+def test_when_the_backend_refuses(backend: Backend, hasty: None, said: list[str], sink: OtlpSink) -> None:
+    """What it says is passed on, once, however often it says so."""
+    backend.status = 401
+    sink.write(builders.two_locks())
+    backend.wait(lambda: backend.requests > 6)
+    assert 2 == len(said)  # logs, and traces
+    assert "401" in said[0]
+
+
+def test_when_the_backend_is_slow(backend: Backend, sink: OtlpSink) -> None:
+    """Whoever tells does not wait, and the program's end is held up for a moment only."""
+    backend.slowness = 30.0
+    began = time.monotonic()
+    for number in range(100):
+        sink.write(numbered(number))
+        sink.offer(vitals())
+    assert time.monotonic() - began < 0.5
+    backend.wait(lambda: backend.requests)
+    began = time.monotonic()
+    sink.close()
+    assert time.monotonic() - began < 5.0
+
+
+def test_when_thousands_are_found_in_a_second(backend: Backend, said: list[str], sink: OtlpSink) -> None:
+    """It costs the agent's thread little, memory stays bounded, and each is delivered or counted."""
+    backend.slowness = 0.02
+    few = [numbered(number) for number in range(10_000)]
+    began = time.thread_time()
+    for event in few:
+        sink.write(event)
+    assert time.thread_time() - began < 0.5
+    assert len(sink._inbox) <= 2_048
+    sink.close()
+    arrived = len(told(backend))
+    (sentence,) = said
+    assert sentence.startswith("not exported, for the backend was slow or gone: ")
+    counts = {
+        what: int(count.replace(",", "")) for count, what in re.findall(r"([\d,]+) (logs|findings' events)", sentence)
+    }
+    assert 10_000 == arrived + sum(counts.values())
+    assert 2_000 <= arrived
+
+
+def test_when_something_was_dropped(
+    backend: Backend, hasty: None, sink: OtlpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is a metric, by signal."""
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
+    monkeypatch.setenv("OTEL_BLRP_MAX_QUEUE_SIZE", "5")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    for number in range(20):
+        sink.write(numbered(number))
+    receiver.until(lambda: sink._engine is not None and sink._engine.dropped().get("logs"))
+    sink.offer(vitals())
+    backend.wait(lambda: series(backend, names.DROPPED, names.SIGNAL).get("logs") == 15)
+
+
+def test_when_the_program_logs(hasty: None, said: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    """What the exporting libraries have to say stays out of it, other threads' words do not."""
+    os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{free_port()}"
+    try:
+        sink = OtlpSink("findings", said.append)
+        sink.write(builders.two_locks())
+        receiver.until(lambda: said)
+        theirs = logging.getLogger("opentelemetry.exporter.otlp.proto.http._log_exporter")
+        theirs.warning("of the program's own exporting")
+        engine = sink._engine
+        sink.close()
+    finally:
+        del os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    assert ["of the program's own exporting"] == [record.message for record in caplog.records]
+    assert engine is not None and engine._hush not in theirs.filters
+
+
+def test_when_a_program_has_no_finding(backend: Backend) -> None:
+    """No thread, and nothing of opentelemetry."""
+    sink = OtlpSink("findings", pytest.fail)
+    before = threading.active_count()
+    sink.close()
+    assert (None, before) == (sink._worker, threading.active_count())
+
+
+def test_when_opentelemetry_cannot_be_used(
+    backend: Backend, said: list[str], sink: OtlpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is one sentence, and the agent goes on."""
+
+    def broken(*_: object) -> None:
+        raise ImportError("no module named opentelemetry")
+
+    monkeypatch.setattr("unstuck.exporters.engine.Engine.__init__", broken)
+    sink.write(builders.two_locks())
+    receiver.until(lambda: said)
+    for number in range(10):
+        sink.write(numbered(number))
+        sink.offer(vitals())
+    sink.close()
+    assert [
+        "nothing is exported: opentelemetry cannot be used here: ImportError('no module named opentelemetry')"
+    ] == said
+
+
+def test_when_the_sink_is_paused(backend: Backend, sink: OtlpSink) -> None:
+    """As around a fork: the thread ends, and the next event begins a new one."""
+    sink.write(numbered(1))
+    backend.wait(lambda: told(backend) == {f"{1:012x}"})
+    worker = sink._worker
+    sink.pause()
+    assert worker is not None
+    receiver.until(lambda: worker.has_ended)
+    sink.write(numbered(2))
+    backend.wait(lambda: told(backend) == {f"{1:012x}", f"{2:012x}"})
+    assert worker is not sink._worker
