@@ -96,6 +96,11 @@ class Engine:
         """Whether some backend does not take what it is sent."""
         return any(outlet.failures for outlet in self._open())
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the thread waits for a backend at the moment, and so holds no lock that others may need."""
+        return any(outlet.is_away for outlet in self._open())
+
     def dropped(self) -> dict[str, int]:
         """What was never delivered, by signal."""
         return {outlet.signal: outlet.dropped for outlet in self._open() if outlet.dropped}

@@ -33,6 +33,8 @@ class Outlet:
         """Items that were never delivered."""
         self.failures = 0
         """In a row, up to now."""
+        self.is_away = False
+        """Whether it waits for the backend at the moment."""
         self.retry_at = 0.0
         self._most, self._most_at_once = most, most_at_once
         self._waiting: deque[Any] = deque()
@@ -77,11 +79,14 @@ class Outlet:
 
     def _export(self, batch: list[Any]) -> bool:
         self._hush.forget()
+        self.is_away = True
         try:
             result = self.exporter.export(batch if self._most_at_once else batch[0])
         except Exception as failed:  # noqa: BLE001 - whatever it is, the backend did not get it
             self._failed_with = repr(failed)
             return False
+        finally:
+            self.is_away = False
         self._failed_with = ""
         return getattr(result, "name", "") == "SUCCESS"
 

@@ -11,6 +11,7 @@ Laws:
 from __future__ import annotations
 
 import _thread
+import os
 import sys
 import time
 from collections import deque
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_QUEUED, _PORTION = 2_048, 100
 _MOST_OPEN = 1_000
 _MOST_NUMBERS, _FEW_NUMBERS = 600, 5
-_PAUSE_AT_FORK = 0.05
+_PAUSE_AT_FORK, _LONGEST_PAUSE_AT_FORK = 0.05, 5.0
 _STEP = 0.01
 _IMPORTS_TAKE = 10.0
 _GATHERED_FOR = 0.05
@@ -53,7 +54,7 @@ class OtlpSink:
         self._open: dict[str, Event] = {}
         self._numbers: deque[Vitals] = deque(maxlen=_MOST_NUMBERS)
         self._is_measured = False
-        self._dropped = 0
+        self._dropped = self._in_hand = 0
         self._engine: Engine | None = None
         self._worker: _Worker | None = None
         self._is_useless = False
@@ -90,12 +91,21 @@ class OtlpSink:
         self._renew()
 
     def pause(self) -> None:
-        """A fork is about to happen: no thread, if that can be had within a moment."""
+        """A fork is about to happen: no thread, if that can be had within a moment.
+
+        A thread that imports, or is within the application's providers, may hold locks that the child would never get:
+        that is waited for. One that waits for a backend holds none but its own.
+        """
         worker = self._worker
-        if worker is not None:
-            worker.is_stopping = True
-            worker.ring()
-            worker.join(_PAUSE_AT_FORK)
+        if worker is None:
+            return
+        worker.is_stopping = True
+        worker.ring()
+        now = time.monotonic()
+        moment, end = now + _PAUSE_AT_FORK, now + _LONGEST_PAUSE_AT_FORK
+        while not worker.join(_STEP) and time.monotonic() < (moment if self._is_away() else end):
+            continue
+        worker.await_system_thread()
 
     def disown(self) -> None:
         """In a forked child: what is under way is the parent's."""
@@ -134,9 +144,12 @@ class OtlpSink:
     def _is_out(self) -> bool:
         return self._engine is not None and self._engine.is_out
 
+    def _is_away(self) -> bool:
+        return self._engine is not None and self._engine.is_away
+
     def _tell_dropped(self) -> None:
         lost = self._engine.undelivered() if self._engine is not None else {}
-        late = len(self._inbox) + self._dropped
+        late = len(self._inbox) + self._dropped + self._in_hand
         if late:
             lost["findings' events"] = late
         if lost and not self._is_useless:
@@ -169,7 +182,10 @@ class OtlpSink:
         while self._numbers:
             engine.note(self._numbers.popleft(), self._dropped)
         while self._inbox:
-            engine.tell([self._inbox.popleft() for _ in range(min(_PORTION, len(self._inbox)))])
+            portion = [self._inbox.popleft() for _ in range(min(_PORTION, len(self._inbox)))]
+            self._in_hand = len(portion)
+            engine.tell(portion)
+            self._in_hand = 0
             came_back = engine.send() or came_back
         return engine.send(is_last) or came_back
 
@@ -183,7 +199,7 @@ class OtlpSink:
             self._engine = Engine(self._spans, self._complain, _VERSION)
         except Exception as failed:  # noqa: BLE001 - an opentelemetry that cannot be used, whatever the reason
             self._is_useless = True
-            if worker.is_last and isinstance(failed, RuntimeError):  # it starts threads when it is imported
+            if isinstance(failed, RuntimeError) and "shutdown" in str(failed):  # it starts threads when it is imported
                 self._complain("nothing was exported: the program ended before opentelemetry was loaded")
             else:
                 self._complain(f"nothing is exported: opentelemetry cannot be used here: {failed!r}")
@@ -202,7 +218,7 @@ class _Worker:
     def __init__(self, work: Callable[[_Worker], None]) -> None:
         self.is_stopping = self.is_last = self.has_ended = False
         """Asked to end at once; asked to end when everything has been sent."""
-        self._work = work
+        self._work, self._native = work, 0
         self._bell, self._end = _thread.allocate_lock(), _thread.allocate_lock()
         self._bell.acquire()
         self._end.acquire()
@@ -214,6 +230,7 @@ class _Worker:
     def run(self) -> None:
         """Work until it is over."""
         try:
+            self._native = _thread.get_native_id()
             self._work(self)
         finally:
             self.has_ended = True
@@ -242,3 +259,10 @@ class _Worker:
             return False
         self._end.release()
         return True
+
+    def await_system_thread(self) -> None:
+        """The kernel's thread outlives Python's by a moment, and Python counts the kernel's when it forks."""
+        path, patience = f"/proc/self/task/{self._native}", 50
+        while self.has_ended and patience and os.path.exists(path):
+            time.sleep(0.0001)
+            patience -= 1

@@ -123,8 +123,8 @@ def test_when_thousands_are_found_in_a_second(backend: Backend, said: list[str],
     counts = {
         what: int(count.replace(",", "")) for count, what in re.findall(r"([\d,]+) (logs|findings' events)", sentence)
     }
-    assert 10_000 == arrived + sum(counts.values())
-    assert 2_000 <= arrived
+    assert 10_000 <= arrived + sum(counts.values()) <= 10_100  # those in hand at the very end may be counted twice
+    assert arrived
 
 
 def test_when_something_was_dropped(
@@ -194,6 +194,7 @@ def test_when_the_sink_is_paused(backend: Backend, sink: OtlpSink) -> None:
     sink.pause()
     assert worker is not None
     receiver.until(lambda: worker.has_ended)
+    assert not os.path.exists(f"/proc/self/task/{worker._native}")
     sink.write(numbered(2))
     backend.wait(lambda: told(backend) == {f"{1:012x}", f"{2:012x}"})
     assert worker is not sink._worker
