@@ -59,6 +59,7 @@ def read(island: Island) -> list[int] | None:
     weakable = [number for number in counted if _may_be_weak(island, number)]
     links = [key for number in changing for key in island.raw(number)]
     waits = [*(id(island.members[island.awaited[number]]) for number in gates), *(["PENDING"] * len(gates))]
+    harmless = [_harmless(island.members[number]) for number in weakable]  # before: what comes later is not counted
     instant = _instant(island.members, counted, changing, gates, weakable)
     if instant is None or instant[1] != links or instant[2] != waits:
         return None
@@ -66,9 +67,8 @@ def read(island: Island) -> list[int] | None:
     surplus, base = [0] * len(island.members), counts.pop()
     for number, count in zip(counted, counts, strict=True):
         surplus[number] = count - base - island.within[number]
-    for number, count in zip(weakable, weak, strict=True):
-        if count:
-            surplus[number] += _foreign(island.members[number], count)
+    for number, count, known in zip(weakable, weak, harmless, strict=True):
+        surplus[number] += max(0, count - known)
     return surplus
 
 
@@ -135,8 +135,10 @@ def _may_be_weak(island: Island, number: int) -> bool:
     return island.kinds[number] != GATE and type(thing).__weakrefoffset__ != 0 and not is_a(thing, asyncio.Task)
 
 
-def _foreign(thing: Any, count: int) -> int:
-    """How many of an object's weak references give somebody access: not the agent's own, nor the loop's to async
+def _harmless(thing: Any) -> int:
+    """How many of an object's weak references give nobody access: the agent's own, and the loop's to async
     generators, which it closes at its end."""
+    if not weakref.getweakrefcount(thing):
+        return 0
     ours = sum(type(each) is OwnReference for each in weakref.getweakrefs(thing))
-    return max(0, count - ours - is_a(thing, types.AsyncGeneratorType))
+    return ours + is_a(thing, types.AsyncGeneratorType)
