@@ -61,9 +61,12 @@ class Pipeline:
     def tick(self) -> None:
         """The regular look at everything."""
         self._guard("census", self._take_census)
+        self._breathe()
         self._guard("findings", self.reconcile)
         self._guard(_DEADLOCKS, self._judge_all)
+        self._breathe()
         self._look([each for each in self.detectors if not each.often])
+        self._breathe()
         if self._wants(stuck.KIND) or self._wants(held_by_finished.KIND):
             self._guard(stuck.KIND, self._prove)
         self.census = Census(self.census.tasks)  # refers to tasks no longer: somebody may be counting references
@@ -82,6 +85,11 @@ class Pipeline:
             if "sink socket" in self.failed:
                 self.server = None
                 self._guard("closing the socket", server.disown)
+
+    def _breathe(self) -> None:
+        """In the middle of a tick, which of many tasks may take long: do not keep those waiting who look at us."""
+        if self.server is not None and self.server.is_watched:
+            self.serve()
 
     def measure(self) -> None:
         """Look at what is exported as numbers, where somebody exports."""

@@ -167,7 +167,7 @@ def test_without_rows(tmp_path: Path) -> None:
     """Health, loops and findings only: what ps needs costs no look at each task."""
     with watched(workshop, tmp_path) as program:
         viewer = program.attach(rows=False)
-        picture = viewer.whole()
+        picture = viewer.watch(lambda picture: picture.complete and picture.health and picture.health.oldest)
     assert ({}, {}) == (picture.tasks, picture.resources)
     assert picture.health is not None and 5 == picture.health.tasks
     assert picture.health.oldest is not None and 0 < time.time() - picture.health.oldest < PATIENCE

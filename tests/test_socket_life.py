@@ -91,7 +91,8 @@ def sees(folder: Path, pid: int) -> wire.Greeting:
 class TestOpening:
     def test_not_before_there_is_a_loop(self, folder: Path) -> None:
         """Neither at import nor at install, and never in a program without one."""
-        code = "time.sleep(0.2); say(sockets()); asyncio.new_event_loop(); settled(True); say(sockets())"
+        code = "time.sleep(0.2); say(sockets()); loop = asyncio.new_event_loop(); settled(True)"
+        code += "; say(sockets()); loop.close()"
         with program(folder, code) as child:
             assert "[]" == heard(child)
             assert f"['{child.pid}.sock']" == heard(child)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 
 from .demand import Demand, Meter
 
-BUSY, URGENT, IDLE = 0.02, 0.1, 0.3
-"""Shares: of what a busy program uses, of the same while somebody waits for its whole picture, of a core that idles."""
-_LEAST = 0.005
+BUSY, URGENT, IDLE = 0.02, 0.15, 0.3
+"""Shares: of what a busy program uses, of the same while somebody waits for his first picture, of a core that idles."""
+_LEAST, _LEAST_URGENT = 0.005, 0.05
 """Of a core: with less, nothing could be told at all."""
 _IS_BUSY = 0.5
 """The part of a core from which on a program is busy."""
@@ -56,7 +56,8 @@ class Allowance:
         if now - self._measured >= _MEASURED:
             self._demand, self._measured = self._meter.read(threads), now
         used, wanted = self._demand
-        of_program = max(_LEAST, (URGENT if is_urgent else BUSY) * min(used, 1.0))
+        part, least = (URGENT, _LEAST_URGENT) if is_urgent else (BUSY, _LEAST)
+        of_program = max(least, part * min(used, 1.0))
         self._share = max(of_program, IDLE * (1 - wanted / _IS_BUSY))
         self._credit = min(self._credit + self._share / 2 * (now - self._refilled), self._share / 2 * _SAVED)
         self._refilled = now

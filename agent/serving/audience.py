@@ -59,7 +59,7 @@ class Audience:
         """Take what clients have said, and tell those who are due."""
         allowance = self._scene.allowance
         threads = [getattr(loop, "_thread_id", None) for loop in loops_of(self.subject.state)]
-        allowance.begin(now, threads, any(each.wants_stacks for each in self.sessions))
+        allowance.begin(now, threads, any(each.is_urgent(now) for each in self.sessions))
         for session in list(self.sessions):
             self._with(session, lambda each: self._hear(each, now))
         self._scene.sample()
@@ -107,7 +107,7 @@ class Audience:
             for record in findings[_GREETED_WITH:]:
                 session.note_event(record)
             if attach.rows:
-                session.tab = self._scene.open(now)
+                session.tab = self._scene.open(now, attach.stacks)
 
     def _follow(self, session: Session, key: str | None, now: float) -> None:
         session.stop_following()
@@ -115,7 +115,7 @@ class Audience:
         if key is None:
             return
         if session.tab is None:
-            session.tab = self._scene.open(now)
+            session.tab = self._scene.open(now, False)
         task = orders.task_of(key, self.subject.state)
         entry = self._scene.feed.entry_of(task) if task is not None and self._scene.feed is not None else None
         if entry is None:
@@ -149,12 +149,15 @@ class Audience:
         delays = self._scene.delays()
         for session in self.sessions:
             session.note_delays(delays)
-        rows = {session: self._scene.rows(session.tab, session.wants_stacks) for session in due if session.tab}
+        rows = {session: self._scene.rows(session.tab) for session in due if session.tab}
         self._scene.look_at_things()
+        details = {session: self._scene.details(session.tab) for session in due if session.tab}
         health = self._scene.health()
         loops = self._scene.loops(health.tasks)
         for session in due:
-            self._with(session, lambda each: self._tell(each, now, health, loops, *rows.get(each, ((), ()))))
+            self._with(
+                session, lambda each: self._tell(each, now, health, loops, rows.get(each, ()), details.get(each, ()))
+            )
         self.sessions = self.sessions[1:] + self.sessions[:1]  # another one is first to be told the next time
 
     def _tell(

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import wire
 from ..managers import within
-from ..resources import holder_ids, is_resource, stands_for
+from ..resources import is_resource, stands_for
 from ..snapshot import Place
 from ..stacks import Link, chain, line_of
 from ..standing import current_frames
@@ -44,7 +44,7 @@ def detail_of(entry: Entry, state: State, things: Things, past: tuple[wire.Past,
         tuple(map(_place, stack)),
         tuple(_makers(task, state)),
         past,
-        tuple(dict.fromkeys((*_held_by_frames(links), *_held_by_note(task, things)))),
+        tuple(dict.fromkeys((*_held_by_frames(links), *things.held_by(id(task))))),
         *span_of(task),
     )
 
@@ -93,14 +93,6 @@ def _held_by_frames(links: list[Link]) -> Iterator[str]:
             thing = stands_for(entered.manager)
             if entered.is_async and is_resource(thing):
                 yield resource_id(thing)
-
-
-def _held_by_note(task: Any, things: Things) -> Iterator[str]:
-    """What others wait for and the task is known to hold."""
-    for thing in things.known.values():
-        resource = thing.ref()
-        if is_resource(resource) and id(task) in holder_ids(resource):
-            yield thing.id
 
 
 def _running_stack(task: Any) -> list[Place]:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from .. import wire
@@ -25,7 +26,7 @@ from .text import clean
 from .things import Things
 
 _MOST_ROWS = 2_000
-_ROWS_AT_ONCE = 100
+_ROWS_AT_ONCE, _DETAILS_AT_ONCE = 100, 20
 _THOROUGH = 20
 """So many rows of an update say when a timeout ends the wait, also where time is scarce."""
 _WORTH = 0.003
@@ -48,12 +49,12 @@ class Scene:
         """Whether more than a few rows could be made at once."""
         return self.allowance.left > _WORTH
 
-    def open(self, now: float) -> Tab:
+    def open(self, now: float, stacks: bool) -> Tab:
         """Somebody wants to see tasks: what he is to be told of them."""
         if self.feed is None:
             self.feed = Feed(self.subject.state, self._on_move, self._on_leave)
             self.allowance.looking(now, lambda: self._look(now))
-        tab = Tab(self.feed.living(), self.feed.things.known.values())
+        tab = Tab(self.feed.living(), self.feed.things.known.values(), stacks)
         self.tabs.append(tab)
         return tab
 
@@ -93,26 +94,43 @@ class Scene:
         taken = self._delays.take()
         return {loop_name(loop): taken.get(id(loop), ()) for loop in loops(self.subject.state)}
 
-    def rows(self, tab: Tab, stacks: bool) -> tuple[tuple[wire.Task, ...], tuple[wire.Detail, ...]]:
-        """Rows of the tasks that a client is to be told of next; their details too if it wants ``stacks``."""
-        rows, details, feed = list[wire.Task](), list[wire.Detail](), self.feed
+    def rows(self, tab: Tab) -> tuple[wire.Task, ...]:
+        """Rows of the tasks that a client is to be told of next."""
+        rows, feed = list[wire.Task](), self.feed
         for entry in tab.next(_MOST_ROWS) if feed is not None else ():
             if len(rows) % _ROWS_AT_ONCE == 0 and not self._may_go_on(bool(rows)):
                 break
-            thorough = stacks or len(rows) < _THOROUGH or not self.allowance.is_scarce
+            thorough = len(rows) < _THOROUGH or not self.allowance.is_scarce
             row = feed.row(entry, thorough) if feed is not None else None
             if row is None:
                 tab.missed(entry)
                 continue
+            tab.told(entry)
             rows.append(row)
-            if tab.told(entry) and stacks:
-                detail = self.detail(entry)
-                details += [detail] if detail is not None else []
-        return tuple(rows), tuple(details)
+        return tuple(rows)
+
+    def details(self, tab: Tab) -> tuple[wire.Detail, ...]:
+        """Where tasks stand of which a client wants to know that of all, once it knows that they are there."""
+        details = list[wire.Detail]()
+        for number, entry in enumerate(list(islice(tab.unexplained, 0 if tab.is_first else _MOST_ROWS))):
+            if number % _DETAILS_AT_ONCE == 0 and not self._may_go_on(bool(number)):
+                break
+            del tab.unexplained[entry]
+            detail = self.detail(entry)
+            if detail is not None:
+                details.append(detail)
+        return tuple(details)
 
     def detail(self, entry: Entry, past: tuple[wire.Past, ...] = ()) -> wire.Detail | None:
-        """All there is to tell of one task; None when it is gone."""
-        return detail_of(entry, self.subject.state, self.feed.things, past) if self.feed is not None else None
+        """All there is to tell of one task; None when it is gone, or cannot be read."""
+        feed = self.feed
+        if feed is None:
+            return None
+        try:
+            return detail_of(entry, self.subject.state, feed.things, past)
+        except Exception as failed:  # noqa: BLE001 - a task of the program's own make may be anything
+            feed.troubles["stacks"] = repr(failed)
+            return None
 
     def health(self) -> wire.Health:
         """How the process and the agent in it are."""

@@ -47,6 +47,11 @@ class Server:
             return self._audience.due_within
         return min(self.settings.interval, _LONGEST_PAUSE) if self._listener is not None else None
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether there is somebody to serve."""
+        return self._audience is not None
+
     def watch(self, subject: Subject) -> None:
         """This is the agent that clients are told of."""
         self._subject = subject

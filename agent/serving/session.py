@@ -58,6 +58,10 @@ class Session:
         """Whether it wants to be told where each task stands."""
         return self.attach is not None and self.attach.stacks and not self.is_complete
 
+    def is_urgent(self, now: float) -> bool:
+        """Whether somebody sits there and waits for the first picture: of all stacks, however long that takes."""
+        return self.wants_stacks or (self.tab is not None and not self.is_complete and now < self._ends)
+
     def hear(self, now: float) -> Iterator[wire.Asked]:
         """What it has said since the last time. Raises Gone when it went, or has to."""
         self.client.flush(now)

@@ -16,21 +16,29 @@ from .things import Thing
 class Tab:
     """The account of one client."""
 
-    def __init__(self, entries: Iterable[Entry], things: Iterable[Thing]) -> None:
+    def __init__(self, entries: Iterable[Entry], things: Iterable[Thing], stacks: bool = False) -> None:
         first = sorted(entries, key=lambda entry: entry.since)
         self.pending: dict[Entry, None] = dict.fromkeys(first)
         """Tasks to be told of, in the order in which they moved; at first those that have waited for longest."""
+        self.unexplained: dict[Entry, None] = {}
+        """Tasks whose details are to be told, where the client wants those of all: after the first picture."""
         self.gone: dict[str, None] = {}
         self.fresh: dict[Thing, None] = dict.fromkeys(thing for thing in things if thing.row is not None)
         self.over: dict[str, None] = {}
         self._known: set[Entry] = set()
         self._things: set[Thing] = set()
         self._owed: set[Entry] = set(first)
+        self._wants_stacks = stacks
 
     @property
     def is_complete(self) -> bool:
         """Whether all that lived when the client came has been told, and all that is known of resources."""
-        return not self._owed and not self.fresh
+        return not self._owed and not self.fresh and not self.unexplained
+
+    @property
+    def is_first(self) -> bool:
+        """Whether there are tasks in the first picture that the client has yet to be told of."""
+        return bool(self._owed)
 
     def next(self, most: int) -> list[Entry]:
         """The tasks to be told of next: of the first picture in its order, then by turns the oldest and the newest.
@@ -48,8 +56,8 @@ class Tab:
 
     def on_leave(self, entry: Entry) -> None:
         """A task has ended."""
-        self.pending.pop(entry, None)
-        self._owed.discard(entry)
+        self.missed(entry)
+        self.unexplained.pop(entry, None)
         if entry in self._known:
             self._known.discard(entry)
             if entry.birth is not None:
@@ -66,12 +74,12 @@ class Tab:
             self._things.discard(thing)
             self.over[thing.id] = None
 
-    def told(self, entry: Entry) -> bool:
-        """The client is being told of this task; whether for the first time."""
+    def told(self, entry: Entry) -> None:
+        """The client is being told of this task."""
+        if self._wants_stacks and entry in self._owed:
+            self.unexplained[entry] = None
         self.missed(entry)
-        is_new = entry not in self._known
         self._known.add(entry)
-        return is_new
 
     def missed(self, entry: Entry) -> None:
         """The task was gone before anybody could tell."""

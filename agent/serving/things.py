@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ class Things:
         self.nameless: dict[Thing, None] = {}
         """Those whose good name was not searched for yet."""
         self._over: list[Thing] = []
+        self._held: defaultdict[int, list[str]] | None = None
         self._taken: Counter[str] = Counter()
 
     def use(self, resource: Any, user: Entry) -> Thing | None:
@@ -86,7 +87,7 @@ class Things:
 
     def refresh(self, until: float) -> list[Thing]:
         """Those that have changed since the last look, which ends at ``until``, as the thread's clock has it."""
-        changed = []
+        changed, self._held = [], None
         for key, thing in list(self.known.items()):
             resource = thing.ref()
             if resource is None or not thing.users:
@@ -101,6 +102,15 @@ class Things:
             if time.thread_time() > until:
                 break
         return changed
+
+    def held_by(self, task: int) -> list[str]:
+        """The ids of those of them that a task holds, as far as they know that themselves."""
+        if self._held is None:
+            self._held = defaultdict(list)
+            for thing in self.known.values():
+                for holder in _holders(thing.ref()):
+                    self._held[holder].append(thing.id)
+        return self._held.get(task, [])
 
     def take_over(self) -> list[Thing]:
         """Those that nobody waits for any more."""
