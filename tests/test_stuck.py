@@ -181,3 +181,27 @@ def test_when_somebody_cancels_right_after_the_proof(monkeypatch: pytest.MonkeyP
         asyncio.run(program())
     assert cancelled
     assert ear.events == []
+
+
+def test_when_a_queue_is_joined_and_its_takers_wait_for_more() -> None:
+    """What is missing is the report; the takers wait only because nobody gets beyond the join."""
+
+    async def work(queue: asyncio.Queue[int]) -> None:
+        while True:
+            if await queue.get() != 1:
+                queue.task_done()
+
+    async def program() -> None:
+        queue = asyncio.Queue[int]()
+        takers = [asyncio.create_task(work(queue)) for _ in range(3)]
+        for number in range(6):
+            queue.put_nowait(number)
+        await queue.join()
+        for each in takers:
+            each.cancel()
+
+    with harness.agent() as ear:
+        (finding,) = harness.run_until_found(program, ear, "stuck")
+    assert "a task waits for task_done() calls that nobody can make any more" == finding.title
+    assert "call task_done() in a finally after every get()" == finding.help
+    assert 4 == len(finding.core)

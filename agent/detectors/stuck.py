@@ -15,11 +15,18 @@ from ..leaves import Leaf, finding_of
 from ..state import State
 
 KIND = "stuck"
+_JOIN = "asyncio.Queue.join"
 
 
 def describe(group: list[Leaf], count: int, verdict: str, state: State, now: float, note: str | None = None) -> Finding:
-    """The finding for one group of leaves; ``count`` tasks wait so, some of which may have been told before."""
-    what = _WHAT.get(_asyncio_name(group[0].wait.kind), _FUTURE)
+    """The finding for one group of leaves; ``count`` tasks wait so, some of which may have been told before.
+
+    Where a queue is joined while all who take from it wait for more, what is missing is a report.
+    """
+    joining = [leaf for leaf in group if leaf.wait.kind == _JOIN]
+    if joining and len(joining) < len(group):
+        count = len(joining)  # the others wait for more to do, which is to come when they are done
+    what = _WHAT.get(_asyncio_name((joining or group)[0].wait.kind), _FUTURE)
     who = "a task waits for" if count == 1 else f"{count:,} tasks wait for"
     end = "any more" if verdict == PROVEN else "any more, as it seems"
     told = Finding(
@@ -65,7 +72,7 @@ _WHAT: dict[str, _What] = {
         "room in a queue that nobody can make",
         "let a consumer that ends drain the queue, or shut it down, in a finally",
     ),
-    "asyncio.Queue.join": _What(
+    _JOIN: _What(
         "task_done() calls that nobody can make",
         "call task_done() in a finally after every get()",
     ),
