@@ -97,6 +97,7 @@ def running(app: App, folder: Path, **extra: str) -> Iterator[subprocess.Popen[s
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            process_group=0,
         )
         alarm = threading.Timer(PATIENCE, process.kill)
         alarm.start()
@@ -105,7 +106,9 @@ def running(app: App, folder: Path, **extra: str) -> Iterator[subprocess.Popen[s
                 yield process
             finally:
                 alarm.cancel()
-                process.kill()
+                alarm.join()
+                with contextlib.suppress(ProcessLookupError):  # its children may be there when it has gone
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
