@@ -218,6 +218,17 @@ class TestPs:
         assert one["oldest_wait_s"] > 0 and one["trouble"] is None
         assert [] == sorted(name for name in one if f"`{name}`" not in page)
 
+    def test_commands_are_short(self) -> None:
+        """Without folders, and packages by their names."""
+        from unstuck.tui.connection import Process
+
+        made = picture()
+        words = ("/usr/bin/python3", "/venv/lib/uvicorn/__main__.py", "app:app", "--port", "80", "a/b")
+        made.greeting = wire.Greeting(wire.VERSION, "0.1.0", 7, words)
+        assert table([Summary(Process(7, "x"), made)], False, 120)[1].endswith(
+            "python3 -m uvicorn app:app --port 80 a/b"
+        )
+
     def test_nobody_is_there(self, tmp_path: Path) -> None:
         """Nothing on stdout; an empty array for scripts."""
         tmp_path.chmod(0o700)

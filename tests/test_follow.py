@@ -89,6 +89,24 @@ class TestFollowing:
                 frames.append(viewer.heard(wire.Update))
         assert 3 == len(frames)
 
+    def test_the_span_that_it_works_for(self, tmp_path: Path) -> None:
+        """Where the program has OpenTelemetry."""
+        from opentelemetry import trace
+
+        span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 0xDEF, is_remote=False))
+
+        async def traced() -> None:
+            with trace.use_span(span):
+                await park()
+
+        with watched(park, tmp_path) as program:
+            viewer = program.attach()
+            program.start(traced())
+            viewer.watch(lambda picture: any(task.name == "traced" and task.at for task in picture.tasks.values()))
+            viewer.connection.send(wire.Follow(viewer.task("traced").id))
+            seen = detail(viewer)
+        assert (f"{0xABC:032x}", f"{0xDEF:016x}") == (seen.trace_id, seen.span_id)
+
     def test_a_running_task(self, tmp_path: Path) -> None:
         """Its stack is the running one: what keeps the loop can be read."""
         import time

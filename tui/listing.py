@@ -8,8 +8,10 @@ Laws:
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -135,8 +137,18 @@ def _cells(line: Summary) -> tuple[str, ...]:
         ", ".join(verdicts) or "-",
         "-" if line.oldest_wait is None else age(line.oldest_wait),
         "-" if line.delay is None else age(line.delay),
-        clean(" ".join(picture.greeting.command)),
+        clean(" ".join(_shortened(picture.greeting.command))),
     )
+
+
+def _shortened(command: tuple[str, ...]) -> Iterator[str]:
+    """The words of a command without folders; a package that is run is called as one would call it."""
+    for word in command:
+        folder, name = os.path.split(word) if word.startswith(os.sep) else ("", word)
+        if name == "__main__.py" and folder:
+            yield from ("-m", os.path.basename(folder))
+        else:
+            yield name
 
 
 def _line(cells: tuple[str, ...], widths: list[int], room: int) -> str:

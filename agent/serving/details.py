@@ -1,4 +1,4 @@
-"""What there is to tell of one task: where it stands with source text, who made it, what it holds, what it waited for.
+"""What there is to tell of one task: where it stands with source text, who made it, what it holds and waited for.
 
 Law: only for the task that somebody follows, or once for each where a client asked for all stacks: it reads source.
 """
