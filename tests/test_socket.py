@@ -297,3 +297,51 @@ class TestRefusedFolders:
     def test_too_long(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The kernel has 108 bytes for the path."""
         assert "is too long for a socket" in self.refused(tmp_path / ("x" * 100), capsys, tmp_path)
+
+
+def test_several_loops(tmp_path: Path) -> None:
+    """Each with its thread and its tasks."""
+    import threading
+
+    ready, gate = threading.Event(), threading.Event()
+
+    async def second() -> None:
+        tasks = [asyncio.create_task(park()) for _ in range(3)]
+        ready.set()
+        await asyncio.to_thread(gate.wait, PATIENCE)
+        for task in tasks:
+            task.cancel()
+
+    with watched(workshop, tmp_path) as program:
+        thread = threading.Thread(target=lambda: asyncio.run(second()), name="other")
+        thread.start()
+        assert ready.wait(PATIENCE)
+        viewer = program.attach()
+        picture = viewer.watch(
+            lambda picture: {loop.thread: loop.tasks for loop in picture.loops.values()} == {"program": 5, "other": 4}
+        )
+        assert picture.health is not None and 9 == picture.health.tasks
+        gate.set()
+        thread.join()
+        viewer.watch(lambda picture: [loop.thread for loop in picture.loops.values()] == ["program"])
+
+
+def test_how_late_a_loop_is(tmp_path: Path) -> None:
+    """Seen without waking it: by its timers that are due, and by the callback that has run for long."""
+    import threading
+
+    gate = threading.Event()
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.01)
+
+    with watched(tick, tmp_path) as program:
+        viewer = program.attach()
+        viewer.whole()
+        program.loop.call_soon_threadsafe(gate.wait, PATIENCE)
+        viewer.watch(lambda picture: any(late > 0.2 for samples in picture.delays.values() for late in samples))
+        gate.set()
+        (samples,) = viewer.picture.delays.values()
+        told = len(samples)
+        viewer.watch(lambda picture: any(list(each)[told:][-1:] == [0.0] for each in picture.delays.values()))

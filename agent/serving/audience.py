@@ -34,9 +34,13 @@ class Audience:
     def __init__(self, subject: Subject, started: float) -> None:
         self.subject, self.started = subject, started
         self.sessions: list[Session] = []
-        self.has_to_go = False
-        """A client has asked for the agent to be switched off."""
+        self._has_to_go = False
         self._scene = Scene(subject)
+
+    def take_dismissal(self) -> bool:
+        """Whether a client has asked for the agent to be switched off; said once."""
+        asked, self._has_to_go = self._has_to_go, False
+        return asked
 
     @property
     def due_within(self) -> float:
@@ -129,7 +133,7 @@ class Audience:
             session.orders.append(orders.cancel(order, self.subject.state, self.subject.cancel, now))
         else:
             session.say(wire.Answer(order.number, True, "the agent in this process switches itself off"))
-            self.has_to_go = True
+            self._has_to_go = True
 
     # -- telling -----------------------------------------------------------------------------------
 
@@ -149,9 +153,10 @@ class Audience:
         delays = self._scene.delays()
         for session in self.sessions:
             session.note_delays(delays)
-        rows = {session: self._scene.rows(session.tab) for session in due if session.tab}
+        tabs = {session: session.tab for session in due if session.tab is not None and session.wants_rows}
+        rows = {session: self._scene.rows(tab) for session, tab in tabs.items()}
         self._scene.look_at_things()
-        details = {session: self._scene.details(session.tab) for session in due if session.tab}
+        details = {session: self._scene.details(tab) for session, tab in tabs.items()}
         health = self._scene.health()
         loops = self._scene.loops(health.tasks)
         for session in due:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,17 @@ def count(state: State) -> dict[str, int]:
                 counts[READY] += 1
     counts[RUNNING] = min(len(list(running(state))), counts[READY])
     counts[READY] -= counts[RUNNING]
+    return counts
+
+
+def count_by_loop(state: State) -> dict[int, int]:
+    """How many tasks each loop has, by the loop's id; where there is only one they are all its."""
+    counts: Counter[int] = Counter()
+    for chunk in chunks(list(state.records)):
+        for record in chunk:
+            task = record()
+            if hasattr(task, "_fut_waiter") and not task.done():
+                counts[id(task.get_loop())] += 1
     return counts
 
 

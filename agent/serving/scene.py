@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from .. import wire
 from ..census import HAND_BACK
 from ..delays import Delays
+from ..snapshot import ResourceView
 from ..views import loop_name
 from .allowance import Allowance
 from .details import detail_of
-from .entries import READY, RUNNING, WAITING, Entry, count, loops, oldest_wait
+from .entries import READY, RUNNING, WAITING, Entry, count, count_by_loop, loops, oldest_wait
 from .feed import Feed
 from .subject import Subject
 from .tab import Tab
@@ -43,6 +43,7 @@ class Scene:
         self.tabs: list[Tab] = []
         self._delays = Delays(subject.stalled)
         self._counts: dict[str, int] = {}
+        self._by_loop: dict[int, int] = {}
 
     @property
     def has_time(self) -> bool:
@@ -67,7 +68,7 @@ class Scene:
     def look(self, now: float) -> None:
         """Look at the tasks, if it is time."""
         if self.allowance.may_look(now):
-            self.allowance.looking(now, self._count if self.feed is None else lambda: self._look(now))
+            self.allowance.looking(now, lambda: self._look(now))
 
     def look_at_things(self) -> None:
         """Look at what tasks wait for, and how it is called; after the rows, for these tell what it is."""
@@ -76,7 +77,7 @@ class Scene:
         things = self.feed.things
         self._refresh(things)
         if things.nameless and self.has_time and not any(tab.pending for tab in self.tabs):
-            things.find_names(self._told_names())
+            things.find_names({each.id: each.name for each in self._told_resources()})
             self._refresh(things)
 
     def is_complete(self, tab: Tab, stacks: bool) -> bool:
@@ -151,19 +152,19 @@ class Scene:
     def loops(self, tasks: int) -> tuple[wire.Loop, ...]:
         """All loops, without their delays, where there are so many tasks in all."""
         found = loops(self.subject.state)
-        counts = {id(loop): tasks for loop in found}
-        if len(found) > 1:
-            counts = Counter(_loops_of(self.subject.state.tasks()))
+        counts = self._by_loop if len(found) > 1 else {id(loop): tasks for loop in found}
         return tuple(
-            wire.Loop(loop_name(loop), _thread_name(loop), loop.is_running(), counts[id(loop)]) for loop in found
+            wire.Loop(loop_name(loop), _thread_name(loop), loop.is_running(), counts.get(id(loop), 0)) for loop in found
         )
 
-    def _count(self) -> None:
-        self._counts = count(self.subject.state)
-
     def _look(self, now: float) -> None:
-        if self.feed is not None:
+        state = self.subject.state
+        if self.feed is None:
+            self._counts = count(state)
+        else:
             self.feed.look(now)
+        if len(loops(state)) > 1:
+            self._by_loop = count_by_loop(state)
 
     def _may_go_on(self, has_begun: bool) -> bool:
         """Whether the allowance has more; the interpreter is handed back in between."""
@@ -179,9 +180,10 @@ class Scene:
             for tab in self.tabs:
                 tab.on_over(thing)
 
-    def _told_names(self) -> dict[str, str]:
-        """What open findings call their resources."""
-        return {resource.id: resource.name for event in self.subject.findings() for resource in event.finding.resources}
+    def _told_resources(self) -> Iterator[ResourceView]:
+        """Those that open findings tell of, and call somehow."""
+        for event in self.subject.findings():
+            yield from event.finding.resources
 
     def _troubles(self) -> dict[str, str]:
         return self.feed.troubles if self.feed is not None else {}
@@ -193,10 +195,6 @@ class Scene:
     def _on_leave(self, entry: Entry) -> None:
         for tab in self.tabs:
             tab.on_leave(entry)
-
-
-def _loops_of(tasks: Iterable[Any]) -> Iterator[int]:
-    return (id(task.get_loop()) for task in tasks if not task.done())
 
 
 def _thread_name(loop: Any) -> str:

@@ -73,7 +73,7 @@ class Server:
             self._audience_of(self._subject).welcome(stream, now)
         if self._audience is not None:
             self._audience.serve(now)
-            self.has_to_go = self._audience.has_to_go
+            self.has_to_go |= self._audience.take_dismissal()
             if not self._audience.sessions:
                 self._audience = None
 

@@ -54,6 +54,11 @@ class Session:
         self._ends = now + _INTRODUCED_WITHIN
 
     @property
+    def wants_rows(self) -> bool:
+        """Whether it wants to be told of tasks and resources."""
+        return self.attach is not None and self.attach.rows and self.tab is not None
+
+    @property
     def wants_stacks(self) -> bool:
         """Whether it wants to be told where each task stands."""
         return self.attach is not None and self.attach.stacks and not self.is_complete
@@ -99,8 +104,9 @@ class Session:
         self.followed, self.told, self.history = None, None, History()
 
     def note_event(self, record: dict[str, Any]) -> None:
-        """Something has happened to a finding."""
-        self._events.append(record)
+        """Something has happened to a finding; who has not been greeted yet will be greeted with it."""
+        if self.attach is not None:
+            self._events.append(record)
 
     def note_delays(self, samples: Mapping[str, Iterable[float]]) -> None:
         """Loops, by their ids, were late by so much."""
@@ -146,7 +152,7 @@ class Session:
         self._lost = 0
 
     def _account(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[wire.Resource, ...]]:
-        if self.tab is None:
+        if self.tab is None or not self.wants_rows:
             return (), (), ()
         fresh = tuple(thing.row for thing in self.tab.take_fresh(_MOST_RESOURCES) if thing.row is not None)
         return self.tab.take_gone(), self.tab.take_over(), fresh

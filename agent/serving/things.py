@@ -123,9 +123,13 @@ class Things:
         things = {id(resource): (thing, resource) for thing in wanted if (resource := thing.ref()) is not None}
         for thing in wanted:
             del self.nameless[thing]
-        names = name_all([resource for _, resource in things.values()], self._links(things.values()))
+        try:
+            names = name_all([resource for _, resource in things.values()], self._links(things.values()))
+        except Exception as failed:  # noqa: BLE001 - the search leads through whatever the program has
+            self.troubles["names"] = repr(failed)
+            return
         for key, (thing, _) in things.items():
-            self._taken[thing.name] -= 1
+            self._uncall(thing)
             self._call(thing, known.get(thing.id) or names[key])
 
     def _links(self, things: Iterable[tuple[Thing, Any]]) -> list[Any]:
@@ -147,6 +151,9 @@ class Things:
             self._over.append(thing)
         self.unseen.discard(thing)
         self.nameless.pop(thing, None)
+        self._uncall(thing)
+
+    def _uncall(self, thing: Thing) -> None:
         self._taken[thing.name] -= 1
         if self._taken[thing.name] <= 0:
             del self._taken[thing.name]
