@@ -26,6 +26,7 @@ EVERY = 0.5
 """Seconds between two looks at who is there."""
 MOST_ENDED_SHOTS = 8
 _SHORT = 0.5
+_PACE = 0.15
 
 
 def alike(one: wire.Greeting, other: wire.Greeting) -> bool:
@@ -56,7 +57,8 @@ class Fleet:
         self._answers: deque[wire.Answer] = deque(maxlen=20)
         self._lock = threading.RLock()
         self._changed: Callable[[], None] = lambda: None
-        self._told = False
+        self._told = self._behind = False
+        self._called = 0.0
         self._wake, self._stopping = threading.Event(), False
         self._thread = threading.Thread(target=self._scout, name="scout", daemon=True)
 
@@ -147,7 +149,7 @@ class Fleet:
             self._follow()
             for pid, process in there.items():
                 self._see_to(pid, process)
-        if self.trouble or self._browsing:
+        if self.trouble or self._browsing or self._behind:
             self._tell()
 
     def _greet(self, there: dict[int, Process]) -> None:
@@ -228,10 +230,14 @@ class Fleet:
         self._tell()
 
     def _tell(self) -> None:
+        """Say that there is something new: once until somebody has looked, and not for each of many processes."""
+        now = time.monotonic()
         with self._lock:
-            told, self._told = self._told, True
-        if not told:
-            self._changed()
+            self._behind = True
+            if self._told or now - self._called < _PACE:
+                return
+            self._told, self._behind, self._called = True, False, now
+        self._changed()
 
 
 def _follows(hello: wire.Greeting, before: wire.Greeting) -> bool:
