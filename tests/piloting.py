@@ -93,7 +93,7 @@ class Listener(Still):
     def __init__(self, *pictures: Picture) -> None:
         super().__init__(Scene(tuple(Shot.of(each) for each in pictures)))
         self.said: list[tuple[int, wire.Asked]] = []
-        self.chosen: list[tuple[tuple[int, ...], wire.Greeting | None]] = []
+        self.picked: list[tuple[tuple[int, ...], wire.Greeting | None]] = []
         self.told: list[wire.Answer] = []
         self.changed: Callable[[], None] = lambda: None
         self.browsing = False
@@ -114,12 +114,12 @@ class Listener(Still):
         answers, self.told = self.told, []
         return answers
 
-    def browse(self) -> None:
-        self.browsing = True
+    def browse(self, on: bool = True) -> None:
+        self.browsing = on
 
     def choose(self, pids: Iterable[int], model: wire.Greeting | None = None) -> None:
         self.browsing = False
-        self.chosen.append((tuple(pids), model))
+        self.picked.append((tuple(pids), model))
 
 
 def drive(source: Source | Scene, steps: Steps, size: tuple[int, int] = SMALL) -> None:

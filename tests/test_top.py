@@ -406,6 +406,35 @@ def test_cancelling_where_it_is_not_allowed() -> None:
     drive(source, steps)
 
 
+def test_switching_the_agent_off() -> None:
+    """From the command palette, after a question; offered where the process obeys."""
+    source = Listener(pictures.bank())
+
+    async def steps(driver: Driver) -> None:
+        await driver.press("ctrl+p", *"switch")
+        await driver.until(lambda: "Switch the agent off" in driver.text)
+        await driver.press("enter")
+        await driver.until(lambda: "in process 4711?" in driver.text)
+        await driver.press("n")
+        assert [] == source.said
+        driver.app.ask_to_switch_off()
+        await driver.press("y")
+        assert [(4711, wire.SwitchOff(1))] == source.said
+
+    drive(source, steps)
+
+
+def test_the_agent_is_not_switched_off_where_that_is_not_allowed() -> None:
+    """The palette does not offer it."""
+
+    async def steps(driver: Driver) -> None:
+        offered = [command.title for command in driver.app.get_system_commands(driver.app.screen)]
+        assert "Processes" in offered
+        assert "Switch the agent off" not in offered
+
+    drive(pictures.scene(pictures.idle()), steps)
+
+
 # Waits, resources
 
 
@@ -476,11 +505,12 @@ def test_choosing_processes() -> None:
         assert isinstance(driver.app.screen, ProcessesScreen)
         assert "all 2 of bank" in driver.text
         await driver.press("j", "enter")
-        assert ((4711, 4720), "bank") == (source.chosen[-1][0], source.chosen[-1][1].service)  # type: ignore[union-attr]
+        assert ((4711, 4720), "bank") == (source.picked[-1][0], source.picked[-1][1].service)  # type: ignore[union-attr]
         await driver.press("p", "g", "space", "j", "enter")
-        assert ((4711, 4712), None) == source.chosen[-1]
+        assert ((4711, 4712), None) == source.picked[-1]
         await driver.press("p", "escape")
-        assert ((4711, 4712), None) == source.chosen[-1]
+        assert 2 == len(source.picked)
+        assert not source.browsing
         assert not isinstance(driver.app.screen, ProcessesScreen)
 
     drive(source, steps)
@@ -575,7 +605,7 @@ def test_nothing_of_a_picture_is_kept() -> None:
     shot = pictures.shot(pictures.bank())
 
     async def steps(driver: Driver) -> None:
-        for number in range(30):
+        for number in range(12):
             source.show(replace(shot, time=shot.time + number))
             await driver.settle()
         import gc

@@ -59,7 +59,6 @@ class TopApp(App[None]):
         self._numbers = itertools.count(1)
         self._asked: dict[int, str] = {}
         self._asked_to_follow = 0.0
-        self._watched: tuple[tuple[int, ...], wire.Greeting | None] | None = None
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -146,22 +145,19 @@ class TopApp(App[None]):
         """These were chosen."""
         shot = self.scene.shot(event.pids[0])
         model = shot.greeting if event.everyone and shot is not None else None
-        self._watched = (event.pids, model)
         self.only = self.followed = None
-        self.pick_none()
-
-    @property
-    def came_from_somewhere(self) -> bool:
-        """Whether processes were chosen before."""
-        return self._watched is not None
+        self.source.choose(event.pids, model)
+        self._leave_list()
 
     def pick_none(self) -> None:
-        """Go on with what was chosen last."""
-        if self._watched is not None:
-            self.source.choose(*self._watched)
-            if isinstance(self.screen, ProcessesScreen):
-                self.pop_screen()
-            self._look()
+        """Go on with what was chosen before."""
+        self.source.browse(False)
+        self._leave_list()
+
+    def _leave_list(self) -> None:
+        if isinstance(self.screen, ProcessesScreen):
+            self.pop_screen()
+        self._look()
 
     # Following, acting
 
@@ -204,6 +200,17 @@ class TopApp(App[None]):
         explanation = "It gets a CancelledError where it waits, as from task.cancel()."
         self.push_screen(Question(f"Cancel {task.name} in process {shot.pid}?", explanation), answered)
 
+    def ask_to_switch_off(self) -> None:
+        """Switch the agent off in the process that is looked at, if that is really meant."""
+        shot = next(shot for shot in self.scene.seen if shot.greeting.actions)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._say(shot.pid, wire.SwitchOff(next(self._numbers)))
+
+        explanation = "It says nothing more and can be looked at no more, until the process starts anew."
+        self.push_screen(Question(f"Switch the agent off in process {shot.pid}?", explanation), answered)
+
     def _answered(self, answer: wire.Answer) -> None:
         name = self._asked.pop(answer.number, "")
         text = answer.text or f"{name}: {'done' if answer.done else 'not done'}"
@@ -235,6 +242,8 @@ class TopApp(App[None]):
         yield SystemCommand("Freeze", "let the picture stand still, or go on", self.freeze)
         yield SystemCommand("Processes", "choose other processes", self.pick)
         yield SystemCommand("Light or dark", "the other theme", self.action_light_or_dark)
+        if len(self.scene.seen) == 1 and self.may_act:
+            yield SystemCommand("Switch the agent off", "in this process, after a question", self.ask_to_switch_off)
         yield SystemCommand("Keys", "what each key does", self.show_help)
         yield SystemCommand("Theme", "choose another theme", self.action_change_theme)
         yield SystemCommand("Quit", "leave", self.action_quit)

@@ -89,10 +89,15 @@ class Fleet:
             shown = [shot for pid, shot in self._shots.items() if self._browsing or pid in self._wanted]
         return Scene(tuple(sorted(shown, key=lambda shot: shot.pid)))
 
-    def browse(self) -> None:
-        """Show all processes, to choose from."""
+    @property
+    def chosen(self) -> bool:
+        """Whether something was chosen before."""
+        return bool(self._wanted) or self._model is not None
+
+    def browse(self, on: bool = True) -> None:
+        """Show all processes, to choose from; or no more, but those that were chosen before."""
         with self._lock:
-            self._browsing = True
+            self._browsing = on
         self._wake.set()
 
     def choose(self, pids: Iterable[int], model: wire.Greeting | None = None) -> None:

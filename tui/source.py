@@ -34,8 +34,13 @@ class Source(Protocol):
         """Why something cannot be seen."""
         ...
 
-    def browse(self) -> None:
-        """Show all that there is, to choose from."""
+    @property
+    def chosen(self) -> bool:
+        """Whether something was chosen before."""
+        ...
+
+    def browse(self, on: bool = True) -> None:
+        """Show all that there is, to choose from; or no more, but what was chosen before."""
         ...
 
     def choose(self, pids: Iterable[int], model: wire.Greeting | None = None) -> None:
@@ -55,6 +60,7 @@ class Still:
     """One scene that does not change."""
 
     browsing = False
+    chosen = True
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -75,7 +81,7 @@ class Still:
         """Nothing is wrong with it."""
         return []
 
-    def browse(self) -> None:
+    def browse(self, on: bool = True) -> None:
         """There is nothing else to choose."""
 
     def choose(self, pids: Iterable[int], model: wire.Greeting | None = None) -> None:

@@ -18,16 +18,16 @@ _KEYS = (
         ("1 … 5, tab, shift+tab", "turn the pages"),
         ("j k, ↓ ↑, g G, ctrl+d ctrl+u", "move"),
         ("enter", "open what is under the cursor"),
-        ("esc", "back, out of the filter, out of one process"),
-        ("space", "freeze the picture, and let it go on"),
+        ("esc", "back, out of a filter, of one process"),
+        ("space", "freeze the picture; let it go on"),
         ("p", "choose other processes"),
         ("T", "dark or light"),
         ("ctrl+p", "command palette"),
         ("q", "quit"),
     )),
     ("tables", (
-        ("/", "filter as you type: words a row must have, -word: must not have"),
-        ("s S, ← →, a click on a title", "sort by the next column, by the one before"),
+        ("/", "filter as you type: word, -word (not)"),
+        ("s S, ← →, a click on a title", "sort by the next column, or back"),
         ("i", "turn the order round"),
     )),
     ("findings", (
@@ -36,17 +36,19 @@ _KEYS = (
         ("J K", "scroll the detail"),
     )),
     ("tasks", (
-        ("f", "follow a task: its await chain stays in sight"),
-        ("b, c", "to the task it waits for, to the one that made it"),
-        ("x", "cancel it (where the process has UNSTUCK_ALLOW_ACTIONS=1)"),
+        ("f", "follow: its await chain stays in sight"),
+        ("b, c", "to its blocker, to its creator"),
+        ("x", "cancel it, with UNSTUCK_ALLOW_ACTIONS=1"),
     )),
     ("waits", (
         ("→ ←, l h", "unfold, fold"),
     )),
     ("signs", (
-        ("● ○", "a task of a finding; one queued behind it"),
+        ("● ○", "of a finding; queued behind it"),
         ("↻", "a circle: they wait for each other"),
-        ("proven, suspected, potential", "it cannot end; no way out was found; it could happen"),
+        ("proven", "it cannot end, cancellation aside"),
+        ("suspected", "it stands, and no way out was found"),
+        ("potential", "it did not happen, but could"),
     )),
 )  # fmt: skip
 
@@ -72,7 +74,7 @@ def _help(width: int) -> list[Line]:
     lines: list[Line] = []
     for heading, keys in _KEYS:
         lines += [(), line((heading, "head2"))]
-        lines += [line((f"  {key:<29} ", "key"), words) for key, words in keys]
+        lines += [line((f"  {key:<30} ", "key"), words) for key, words in keys]
     return lines[1:]
 
 

@@ -108,7 +108,7 @@ class ProcessesScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Back is only where one came from somewhere."""
-        return action != "back" or self.top.came_from_somewhere
+        return action != "back" or self.top.source.chosen
 
     def action_back(self) -> None:
         """To what was watched before."""
