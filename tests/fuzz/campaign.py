@@ -27,6 +27,7 @@ SETTINGS = hypothesis.settings(
     database=None,
     deadline=None,
     derandomize=False,
+    print_blob=False,  # which hypothesis does where CI is set
     report_multiple_bugs=False,
     suppress_health_check=list(hypothesis.HealthCheck),
     phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
