@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 from .demand import Demand, Meter
 
-BUSY, URGENT, IDLE = 0.02, 0.15, 0.3
+BUSY, URGENT, IDLE = 0.015, 0.15, 0.3
 """Shares: of what a busy program uses, of the same while somebody waits for his first picture, of a core that idles."""
 _LEAST, _LEAST_URGENT = 0.005, 0.05
 """Of a core: with less, nothing could be told at all."""

@@ -26,6 +26,7 @@ _MOST_DELAYS = 1_000
 _MOST_RESOURCES = 500
 _INTRODUCED_WITHIN = 5.0
 _FAREWELL = 1.0
+_IMPATIENT_FOR = 3.0
 _PERIODS = (0.05, 60.0)
 
 
@@ -51,7 +52,7 @@ class Session:
         self._events: deque[dict[str, Any]] = deque()
         self._delays: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_MOST_DELAYS))
         self._unpacker = wire.from_client()
-        self._ends = now + _INTRODUCED_WITHIN
+        self._ends, self._patient = now + _INTRODUCED_WITHIN, now + _IMPATIENT_FOR
 
     @property
     def wants_rows(self) -> bool:
@@ -65,7 +66,7 @@ class Session:
 
     def is_urgent(self, now: float) -> bool:
         """Whether somebody sits there and waits for the first picture: of all stacks, however long that takes."""
-        return self.wants_stacks or (self.tab is not None and not self.is_complete and now < self._ends)
+        return self.wants_stacks or (self.tab is not None and not self.is_complete and now < self._patient)
 
     def hear(self, now: float) -> Iterator[wire.Asked]:
         """What it has said since the last time. Raises Gone when it went, or has to."""
