@@ -149,7 +149,19 @@ def test_when_the_text_of_an_error_is_made_by_the_program() -> None:
         def __repr__(self) -> str:
             raise AssertionError("asked")
 
+    class Evasive(Exception):
+        @property
+        def args(self) -> tuple[str]:  # type: ignore[override]
+            raise AssertionError("asked")
+
+    class Group(ExceptionGroup):  # type: ignore[type-arg]
+        @property
+        def message(self) -> str:
+            raise AssertionError("asked")
+
     assert words(Touchy("x")).endswith("Touchy")
+    assert words(Evasive("x")).endswith("Evasive: x")
+    assert words(Group("many", [ValueError()])).endswith("Group: many (1 inside)")
     assert "ValueError" == words(ValueError(Argument()))
     assert "ValueError: x" == words(ValueError("x"))
     assert "KeyError: 'x'" == words(KeyError("x"))

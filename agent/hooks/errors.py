@@ -116,14 +116,19 @@ def lost(how: str, future: Any, error: BaseException, state: State, sure: bool =
     )
 
 
+_args = BaseException.args.__get__  # type: ignore[attr-defined]  # a class of the program's may have a property instead
+_message, _inside = BaseExceptionGroup.message.__get__, BaseExceptionGroup.exceptions.__get__
+
+
 def words(error: BaseException) -> str:
     """Type and text of an exception; only the type where the text would be made by the program's code."""
     name = type(error).__qualname__
     builtin = type(type(error).__str__).__name__ == "wrapper_descriptor"
-    if isinstance(error, BaseExceptionGroup):
-        text = f"{error.message} ({len(error.exceptions)} inside)" if type(error.message) is str else ""
+    if issubclass(type(error), BaseExceptionGroup):
+        message, inside = _message(error), _inside(error)
+        text = f"{message} ({len(inside)} inside)" if type(message) is str else ""
     else:
-        text = str(error) if builtin and all(type(each) in _PLAIN for each in error.args) else ""
+        text = str(error) if builtin and all(type(each) in _PLAIN for each in _args(error)) else ""
     text = text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
     return f"{name}: {text}" if text else name
 

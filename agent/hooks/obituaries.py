@@ -3,8 +3,7 @@
 Laws:
 - The callback refers to nothing of the program; it is run in an empty context, not in a copy of the task's.
 - The task's exception is looked at without marking it as retrieved.
-- No code of the program runs: the text of an exception is taken only where both its ``__str__`` and its
-  arguments are the interpreter's own.
+- No code of the program runs, not even for the text of an exception (``errors.words``).
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ import asyncio
 import contextvars
 import time
 import weakref
-from types import WrapperDescriptorType
 from typing import Any
 
 from ..acts import End
 from ..state import State, TaskRecord
+from .errors import words
 
-_MOST_TEXT, _MOST_FRAMES = 200, 1_000
-_PLAIN = (str, int, float, bytes, bool, type(None))
+_MOST_FRAMES = 1_000
 _PASSED_OVER = ("asyncio", "concurrent", "unstuck")
 
 
@@ -63,14 +61,7 @@ def end_of(task: asyncio.Task[Any], now: float) -> End:
     failure = task._exception  # .exception() would mark it as retrieved
     if failure is None:
         return End(name, now, "returned", code=code)
-    return End(name, now, "raised", _words(failure), _origin(failure), code)
-
-
-def _words(failure: BaseException) -> str:
-    kind = type(failure)
-    own = isinstance(kind.__str__, WrapperDescriptorType) and all(type(arg) in _PLAIN for arg in failure.args)
-    text = str(failure)[:_MOST_TEXT] if own else ""
-    return f"{kind.__name__}: {text}" if text else kind.__name__
+    return End(name, now, "raised", words(failure), _origin(failure), code)
 
 
 def _origin(failure: BaseException) -> tuple[str, int, str] | None:
