@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unstuck.agent import imports
+from unstuck.agent import autostart, imports
 from unstuck.agent.doctor import start_line
 
 from .children import output, start
@@ -143,6 +143,34 @@ print("went on")
     assert ("went on\n", 0) == (done.stdout, done.returncode)
     (line,) = done.stderr.splitlines()
     assert line.startswith("unstuck: off in this process, it could not start: ")
+
+
+def test_own_module_imported_before_asyncio() -> None:
+    """The agent cannot be installed while one of its modules is half imported: what to do instead is said."""
+    done = start("-c", "import unstuck.agent.findings; print('went on')", UNSTUCK="1")
+    assert ("went on\n", 0) == (done.stdout, done.returncode)
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("it could not start: import asyncio before unstuck.agent.findings")
+
+
+@pytest.mark.parametrize(
+    ("words", "own"),
+    [
+        ("/venv/bin/unstuck ps", True),
+        ("-sP /venv/bin/unstuck --help", True),
+        ("-m unstuck.agent top 12", True),
+        ("/venv/bin/unstuck", True),
+        ("/venv/bin/unstuck run app.py", False),
+        ("-m unstuck.agent run -m app", False),
+        ("app.py unstuck ps", False),
+        ("-m app unstuck ps", False),
+        ("", False),
+    ],
+)
+def test_own_commands_are_left_alone(words: str, own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They look at others; what ``unstuck run`` runs is armed."""
+    monkeypatch.setattr(sys, "orig_argv", ["python", *words.split()])
+    assert autostart._is_own_command() is own
 
 
 def test_stderr_is_missing() -> None:
