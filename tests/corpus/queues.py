@@ -321,6 +321,31 @@ async def producer_of_a_global_queue_failed(fixed: bool) -> None:
         del QUEUES[key]
 
 
+@buggy("stuck", "news-worker", verdict="suspected")
+async def producer_of_a_global_queue_ended(fixed: bool) -> None:
+    """Whoever imports the module could put something; but the only one that ever did has ended."""
+    key = object()
+    QUEUES[key] = asyncio.Queue()
+
+    async def submit() -> None:
+        for number in range(3):
+            await QUEUES[key].put(number)
+            await io()
+        if fixed:
+            await slow_io()
+            await QUEUES[key].put(None)
+
+    async def work(queue: asyncio.Queue[Any]) -> None:
+        while await queue.get() is not None:  # <- news-worker
+            await io()
+
+    worker = asyncio.create_task(work(QUEUES[key]), name="news-worker")
+    try:
+        await asyncio.gather(asyncio.create_task(submit(), name="submit-news"), worker)
+    finally:
+        del QUEUES[key]
+
+
 @buggy("stuck", "batch")
 async def producer_that_a_timeout_ended(fixed: bool) -> None:
     """The timeout ends the producer; its end mark comes after the block and is never put."""
