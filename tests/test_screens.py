@@ -86,9 +86,8 @@ def test_the_keys() -> None:
 @pytest.mark.parametrize("state", [ENDED, SILENT])
 def test_a_process_that_is_not_live(state: str) -> None:
     """It says so, and shows what was seen last."""
-    shot = pictures.shot(
-        pictures.bank(), state=state, note="no news for 5 s: stopped, or something holds its interpreter"
-    )
+    notes = {ENDED: "the process has ended", SILENT: "no news for 5 s: stopped, or something holds its interpreter"}
+    shot = pictures.shot(pictures.bank(), state=state, note=notes[state])
 
     async def steps(driver: Driver) -> None:
         compare(f"bank-{state}-80x24", driver.text)

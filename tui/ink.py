@@ -93,7 +93,8 @@ def joined(cells: Iterable[Cell], between: Cell = "  ") -> Line:
 def apart(left: Cell, right: Cell, width: int) -> Line:
     """One at the left edge and one at the right; the left one gives way."""
     end = clip(right, width)
-    return (*fit(left, max(0, width - width_of(end))), *end)
+    room = max(0, width - width_of(end))
+    return (*fit(clip(left, room - 1 if end else room), room), *end)
 
 
 def painted(text: str, words: Sequence[str], tone: str = "found", plain: str = "") -> Line:

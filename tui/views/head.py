@@ -55,7 +55,8 @@ def _note(shot: Shot, wide: bool) -> Line:
         return ((" recorded ", "frozen"), (f" {shot.note}", "dim"))
     note = shot.note if wide else shot.note.partition(":")[0].partition(",")[0]
     if shot.state == ENDED:
-        return ((" ended ", "lost"), (f" {note}; its last picture" if wide else " its last picture", "dim"))
+        label = " ended " if shot.note.endswith("has ended") else " cut off "
+        return ((label, "lost"), (f" {note}; its last picture" if wide else " its last picture", "dim"))
     return ((" silent ", "lost"), (f" {note}", "dim"))
 
 

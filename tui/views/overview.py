@@ -159,13 +159,13 @@ _WRONG = (
     Column("", 7, right=True),
     Column("", 8, 12),
 )
-_BLOCKING = (Column("", 8, right=True), Column("", 26, 46), Column("", 24, 50), Column("", 12, 30, rank=1))
+_BLOCKING = (Column("", 8, right=True), Column("", 26, 46), Column("", 32, 50), Column("", 12, 30, rank=1))
 _LONGEST = (
     Column("", 8, right=True),
     Column("", 1),
     Column("", 16, 28),
     Column("", 20, 50),
-    Column("", 12, 30, rank=1),
+    Column("", 15, 30, rank=1),
 )
 
 
