@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import gzip
 import threading
@@ -143,3 +144,34 @@ def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
     while not condition():
         assert time.monotonic() < end, "it does not come to that"
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def grpc() -> Iterator[Backend]:
+    """The same over gRPC."""
+    import grpc as library
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import add_LogsServiceServicer_to_server
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import add_MetricsServiceServicer_to_server
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import add_TraceServiceServicer_to_server
+
+    backend = Backend()
+
+    class Service:
+        def __init__(self, response: type) -> None:
+            self.response = response
+
+        def Export(self, request: Any, context: Any) -> Any:
+            backend.take(request)
+            return self.response()
+
+    server = library.server(concurrent.futures.ThreadPoolExecutor(2))
+    add_LogsServiceServicer_to_server(Service(logs.ExportLogsServiceResponse), server)
+    add_TraceServiceServicer_to_server(Service(traces.ExportTraceServiceResponse), server)
+    add_MetricsServiceServicer_to_server(Service(metrics.ExportMetricsServiceResponse), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    backend.url = f"http://127.0.0.1:{port}"
+    server.start()
+    try:
+        yield backend
+    finally:
+        server.stop(0).wait()
