@@ -21,6 +21,7 @@ from typing import Any
 from . import hooks, leaving
 from .config import Settings
 from .errors import DeadlockError
+from .hooks import lifespans
 from .imports import forget
 from .leaving import before_sigterm
 from .libraries import ANYIO
@@ -31,6 +32,10 @@ from .state import NOTES, SITES, State
 from .watchdog import Watchdog
 
 __all__ = ["DeadlockError", "install", "installed", "uninstall"]
+
+
+_LIFESPANS = {"slow": 1.0, "all": 0.0}
+"""Settings of UNSTUCK_SPANS that want tasks as spans, and how much of UNSTUCK_SLOW_WAIT_AFTER they must live for it."""
 
 
 class _Agent:
@@ -46,6 +51,8 @@ class _Agent:
         if self.pipeline.exports.sinks:
             before_sigterm(_at_exit)
         hooks.install(self.patches, self.state, self.watchdog.on_loop, settings.detect)
+        if self.pipeline.exports.sinks and settings.spans in _LIFESPANS:
+            lifespans.install(self.patches, self.state, settings.slow_wait_after * _LIFESPANS[settings.spans])
         self.watchdog.start()
 
 

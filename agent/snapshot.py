@@ -130,6 +130,21 @@ class EndedWait:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifespan:
+    """A task that has ended, as a span. Times are seconds since the epoch; ids are those of the span it was made in."""
+
+    id: str
+    name: str
+    coro: str
+    start: float
+    end: float
+    outcome: str
+    """``returned``, ``cancelled``, or the type of the exception that ended it."""
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """The process in numbers: how it is at ``time`` (seconds since the epoch), and what was since the last of these."""
 
@@ -146,3 +161,5 @@ class Vitals:
     retracted: int
     agent_cpu: float
     """Processor seconds that the watcher's thread has spent."""
+    lifespans: tuple[Lifespan, ...] = ()
+    """Tasks that have ended, where they are wanted as spans."""

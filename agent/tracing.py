@@ -48,10 +48,22 @@ def context_of(task: Any) -> Context | None:
     return found or next((each for each in gc.get_referents(task) if type(each) is Context), None)
 
 
+def current_span() -> SpanId:
+    """The span that is current here."""
+    trace = sys.modules.get(_TRACE)
+    try:
+        return _ids(trace.get_current_span().get_span_context()) if trace is not None else NO_SPAN
+    except Exception:  # noqa: BLE001 - as above
+        return NO_SPAN
+
+
 def _read(trace: Any, runtime: Any, task: Any) -> SpanId:
     context = context_of(task)
     current = context.get(runtime._RUNTIME_CONTEXT._current_context) if context is not None else None
     if current is None:
         return NO_SPAN
-    span = trace.get_current_span(current).get_span_context()
+    return _ids(trace.get_current_span(current).get_span_context())
+
+
+def _ids(span: Any) -> SpanId:
     return SpanId(f"{span.trace_id:032x}", f"{span.span_id:016x}") if span.is_valid else NO_SPAN

@@ -12,13 +12,15 @@ from __future__ import annotations
 import _thread
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from .delays import Delays
+from .hooks.lifespans import KIND as LIFESPAN
 from .resources import type_name
 from .serving.entries import count, loops
 from .serving.subject import Subject
-from .snapshot import EndedWait, Vitals
+from .snapshot import EndedWait, Lifespan, Vitals
 from .tracing import span_of
 from .views import loop_name
 
@@ -70,8 +72,15 @@ class VitalSigns:
                 )
             ),
             retracted=self.subject.retracted(),
+            lifespans=tuple(self._lifespans()),
             agent_cpu=self._cpu if is_last else self._agent_cpu(),
         )
+
+    def _lifespans(self) -> Iterator[Lifespan]:
+        noted = self.subject.state.facts.get(LIFESPAN, ())
+        while noted:
+            key, name, coro, start, end, outcome, span = noted.popleft()
+            yield Lifespan(f"task-{key:x}", name, coro, start, end, outcome, *span)
 
     def _agent_cpu(self) -> float:
         """The watcher's processor time, of all its threads so far: it starts a new one after a fork."""

@@ -14,9 +14,10 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
 from ..agent.findings import Event
+from ..agent.snapshot import Lifespan
 from . import choosing, names
 from .logs_api import span_context
-from .spans import Stretch, stretches
+from .spans import Stretch, lifetime, stretches
 from .ways import Ways
 
 _MOST_REMEMBERED = 1_000
@@ -48,6 +49,16 @@ class Drawing:
             self._drawn[event.finding.id] = {
                 wait.task: (wait.start, spans[wait.task].get_span_context()) for wait in waits
             }
+
+    def draw_lives(self, lives: Iterable[Lifespan]) -> None:
+        """Turn tasks that have ended into spans."""
+        tracer = self._tracer() if lives and choosing.is_wanted(choosing.TRACES) else None
+        if tracer is None:
+            return
+        for wait in map(lifetime, lives):
+            parent = trace.NonRecordingSpan(span_context(wait.trace_id, wait.parent_id))
+            start = _nanoseconds(wait.start)
+            _end(tracer.start_span(wait.name, _within(parent), start_time=start, attributes=wait.attributes), wait)
 
     def _begin(
         self, tracer: Any, event: Event, waits: list[Stretch], drawn: Mapping[str, tuple[float, SpanContext]]

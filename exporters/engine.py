@@ -72,6 +72,7 @@ class Engine:
             dropped[choosing.LOGS] = dropped.get(choosing.LOGS, 0) + lost
         self._metering.measured.dropped.update(dropped)
         self._metering.note(vitals)
+        self._drawing.draw_lives(vitals.lifespans)
 
     # -- sending -----------------------------------------------------------------------------------
 

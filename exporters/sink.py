@@ -116,7 +116,8 @@ class OtlpSink:
     def offer(self, vitals: Vitals) -> None:
         """Take the process's numbers; the oldest go when nobody exports them."""
         if not self._numbers and not self._is_measured:
-            self._is_measured = choosing.is_wanted(choosing.METRICS)
+            has_lives = self._spans in ("slow", "all") and choosing.is_wanted(choosing.TRACES)
+            self._is_measured = has_lives or choosing.is_wanted(choosing.METRICS)
         self._numbers.append(vitals)
         if self._is_measured and (self._worker is None or len(self._numbers) % _FEW_NUMBERS == 0):
             self._wake()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..agent.findings import PROVEN, Event, Finding
-from ..agent.snapshot import TaskView
+from ..agent.snapshot import Lifespan, TaskView
 from . import names
 from .logs import of_task
 
@@ -68,6 +68,20 @@ def stretches(event: Event, since: Mapping[str, float]) -> Iterator[Stretch]:
             attributes=_attributes(event, task),
             awaits=tuple(_awaits(task, finding)),
         )
+
+
+def lifetime(life: Lifespan) -> Stretch:
+    """A task that has ended: a child of the span in which it was made."""
+    attributes = {
+        names.TASK_ID: life.id,
+        names.TASK_NAME: life.name,
+        names.TASK_CORO: life.coro,
+        names.TASK_OUTCOME: life.outcome,
+    }
+    failed = life.outcome not in ("returned", "cancelled")
+    error = life.outcome if failed else None
+    name = f"task {life.coro.rpartition('<locals>.')[2]}"
+    return Stretch(life.id, name, life.trace_id, life.span_id, life.start, life.end, True, error, attributes)
 
 
 def _waiting(task: TaskView, finding: Finding) -> float | None:
