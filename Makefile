@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= 6
 ARGS   ?=
 
-.PHONY: demo report screens test coverage fuzz lint bench conformance clean
+.PHONY: demo report screens test coverage fuzz lint bench conformance otlp-real clean
 
 demo: $(READY)  ## a deadlock, found while it happens
 	UNSTUCK=1 $(PY) examples/bank_transfer.py
@@ -46,6 +46,9 @@ bench: $(READY)
 
 conformance: $(READY)
 	$(PY) tests/conformance.py
+
+otlp-real: $(READY)  ## exporting to collectors that others have made: rotel, and VictoriaMetrics where it is installed
+	$(PY) -m tests.otlp_real
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
