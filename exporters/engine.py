@@ -77,10 +77,10 @@ class Engine:
     # -- sending -----------------------------------------------------------------------------------
 
     def send(self, is_last: bool = False) -> bool:
-        """Send what is due. Whether a backend came back after an outage."""
+        """Send what is due, last what failed before, for that may take long. Whether a backend came back."""
         came_back = False
         self._metering.read(time.monotonic(), is_last)
-        for outlet in self._open():
+        for outlet in sorted(self._open(), key=_trouble):
             was_out = outlet.failures > 0
             while outlet.send(time.monotonic(), self._say):
                 came_back = came_back or was_out
@@ -96,6 +96,11 @@ class Engine:
     def is_out(self) -> bool:
         """Whether some backend does not take what it is sent."""
         return any(outlet.failures for outlet in self._open())
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nothing is taken at all."""
+        return all(outlet.failures for outlet in self._open())
 
     @property
     def is_away(self) -> bool:
@@ -123,10 +128,12 @@ class Engine:
         for outlet in self._open():
             outlet.give_up()
 
-    def abort(self) -> None:
+    def abort(self, only_in_trouble: bool = False) -> None:
         """Let an export that is under way fail soon; may be called from another thread."""
         self._is_over = True
         for outlet in self._open():
+            if only_in_trouble and not outlet.failures:
+                continue
             try:
                 outlet.exporter.shutdown()
             except Exception:  # noqa: BLE001 - it is over anyway
@@ -180,3 +187,7 @@ class Engine:
             theirs = application_provider()
             self._known = resource_for(theirs.resource if theirs is not None else None)
         return self._known
+
+
+def _trouble(outlet: Outlet) -> int:
+    return outlet.failures

@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -58,7 +59,7 @@ class Outlet:
             return False
         batch = list(islice(self._waiting, self._most_at_once or 1))
         if not self._export(batch):
-            self._fail(now, complain)
+            self._fail(complain)
             return False
         for _ in batch:
             self._waiting.popleft()
@@ -90,9 +91,9 @@ class Outlet:
         self._failed_with = ""
         return getattr(result, "name", "") == "SUCCESS"
 
-    def _fail(self, now: float, complain: Callable[[str], None]) -> None:
+    def _fail(self, complain: Callable[[str], None]) -> None:
         pause = min(_FIRST_PAUSE * 2**self.failures, _LONGEST_PAUSE)
-        self.retry_at = now + pause * random.uniform(0.8, 1.2)
+        self.retry_at = time.monotonic() + pause * random.uniform(0.8, 1.2)  # to try may itself have taken long
         self.failures = min(self.failures + 1, 32)
         if self.failures == 1:
             self._dropped_before = self.dropped

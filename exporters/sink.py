@@ -83,7 +83,7 @@ class OtlpSink:
         if worker is not None:
             worker.is_last = True
             worker.ring()
-            if not worker.join(_PATIENCE_IN_VAIN if self._is_out() else _PATIENCE):
+            if not self._ends(worker):
                 if self._engine is not None:
                     self._engine.abort()
                 worker.join(_PATIENCE_IN_VAIN)
@@ -142,8 +142,15 @@ class OtlpSink:
                 self._worker.run()
         self._worker.ring()
 
-    def _is_out(self) -> bool:
-        return self._engine is not None and self._engine.is_out
+    def _ends(self, worker: _Worker) -> bool:
+        """Whether all is sent in time. A signal that was not taken before holds the others up for a moment only."""
+        engine = self._engine
+        if engine is None or not engine.is_out:
+            return worker.join(_PATIENCE)
+        if worker.join(_PATIENCE_IN_VAIN):
+            return True
+        engine.abort(only_in_trouble=True)
+        return not engine.is_hopeless and worker.join(_PATIENCE - _PATIENCE_IN_VAIN)
 
     def _is_away(self) -> bool:
         return self._engine is not None and self._engine.is_away

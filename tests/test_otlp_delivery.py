@@ -9,15 +9,19 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from unstuck.agent.findings import Event
-from unstuck.exporters import names
+from unstuck.exporters import choosing, names
+from unstuck.exporters.engine import Engine
+from unstuck.exporters.hush import Hush
+from unstuck.exporters.outlet import Outlet
 from unstuck.exporters.sink import OtlpSink
 
 from . import builders, receiver
-from .receiver import Backend, attributes
+from .receiver import PATIENCE, Backend, attributes
 from .test_otlp_metrics import series, vitals
 
 
@@ -91,6 +95,62 @@ def test_when_the_backend_refuses(backend: Backend, hasty: None, said: list[str]
     backend.wait(lambda: backend.requests > 6)
     assert 2 == len(said)  # logs, and traces
     assert "401" in said[0]
+
+
+def test_when_one_signal_is_not_taken(said: list[str]) -> None:
+    """The others do not wait for its next try, which may take as long as a timeout."""
+    sent: list[str] = []
+
+    class Exporter:
+        def __init__(self, signal: str) -> None:
+            self.signal = signal
+
+        def export(self, _batch: list[str]) -> SimpleNamespace:
+            sent.append(self.signal)
+            return SimpleNamespace(name="FAILURE" if self.signal == "logs" else "SUCCESS")
+
+    def export() -> None:
+        engine = Engine("findings", said.append, "0")
+        engine._outlets = {signal: Outlet(signal, Exporter(signal), 10, 1, Hush()) for signal in ("logs", "traces")}
+        for _ in range(2):
+            for outlet in engine._open():
+                outlet.put(["item"])
+                outlet.retry_at = 0.0
+            engine.send()
+
+    exporting = threading.Thread(target=export)
+    exporting.start()
+    exporting.join()
+    assert ["logs", "traces", "traces", "logs"] == sent
+
+
+def test_when_the_program_ends_and_one_signal_is_not_taken(
+    backend: Backend, said: list[str], sink: OtlpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are sent: an alert on a metric must end."""
+    has_failed, is_shut = threading.Event(), threading.Event()
+
+    class Stuck:
+        def export(self, _batch: object) -> SimpleNamespace:
+            if has_failed.is_set():
+                is_shut.wait(PATIENCE)
+            has_failed.set()
+            return SimpleNamespace(name="FAILURE")
+
+        def shutdown(self) -> None:
+            is_shut.set()
+
+    make = choosing.exporter
+    monkeypatch.setattr(choosing, "exporter", lambda signal: Stuck() if signal == "logs" else make(signal))
+    monkeypatch.setattr("unstuck.exporters.outlet._FIRST_PAUSE", 0.0)
+    sink.offer(vitals())
+    sink.write(builders.two_locks())
+    assert has_failed.wait(PATIENCE)
+    sink.offer(vitals(findings={}))
+    sink.close()
+    by = (names.FINDING_KIND, names.FINDING_VERDICT)
+    assert {("deadlock", "proven"): 0} == series(backend, names.FINDINGS, *by)
+    assert "1 logs" in said[-1]
 
 
 def test_when_the_backend_is_slow(backend: Backend, sink: OtlpSink) -> None:
