@@ -47,7 +47,7 @@ bench: $(READY)
 conformance: $(READY)
 	$(PY) tests/conformance.py
 
-otlp-real: $(READY)  ## exporting to collectors that others have made: rotel, and VictoriaMetrics where it is installed
+otlp-real: $(READY)  ## exporting to backends that others have made: rotel, and VictoriaMetrics
 	$(PY) -m tests.otlp_real
 
 clean:

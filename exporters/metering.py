@@ -26,6 +26,8 @@ from .metrics import Instruments, Measured
 from .ways import Ways
 
 _AGGREGATION = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+_SCALE = 3
+"""Buckets are at least 9% wide: where each is a series of its own (VictoriaMetrics), these shall stay few."""
 _SOON, _APART = 1.5, 10.0
 """Seconds from an event to the metrics that show it, and at least between two that were brought forward."""
 
@@ -110,7 +112,7 @@ class Metering:
 
 
 def _exponential(name: str) -> View:
-    return View(instrument_name=name, aggregation=ExponentialBucketHistogramAggregation())
+    return View(instrument_name=name, aggregation=ExponentialBucketHistogramAggregation(max_scale=_SCALE))
 
 
 def _context_of(wait: EndedWait) -> Any:
