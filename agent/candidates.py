@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, NamedTuple
 
 from .state import OwnReference, State
@@ -58,7 +58,7 @@ def flat(gathering: Any) -> list[Any]:
 class Candidates:
     """The nodes: joining tasks and resources that are waited for, each with the nodes that it needs."""
 
-    def __init__(self, joins: dict[int, Any], state: State) -> None:
+    def __init__(self, joins: Container[int], state: State) -> None:
         self._joins, self._blocked, self._queued = joins, state.blocked, state.queued
         self._things: dict[int, Any] = {}
         self._needs: dict[int, list[int]] = {}

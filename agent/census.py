@@ -13,16 +13,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from .candidates import Candidates, Joined, flat, whom
+from .candidates import Candidates, whom
 from .hooks.tasks import adopt
-from .resources import holder_ids
+from .joins import Joins
+from .lines import Lines, Queue
 from .state import OwnReference, Queued, State, TaskRecord
 from .waits.glance import Glance, glance
-from .waits.reading import JOINABLE, Gathering
+from .waits.reading import JOINABLE
 
 CHUNK = 2_000
 _CLOSER_LOOKS = 2_000
@@ -34,22 +35,15 @@ UNSEEN, FREE, LOOSE, OWNED, JOIN, QUEUED = range(6)
 _VERDICTS = {Glance.OUTSIDE: FREE, Glance.FREE: LOOSE, Glance.HELD: QUEUED, Glance.JOIN: JOIN}
 
 
-class Queue(NamedTuple):
-    """A lock or semaphore that somebody is blocked on. ``waiter`` is the longest waiter's id, ``since`` monotonic."""
-
-    resource: Any
-    waiter: int
-    since: float
-    holders: tuple[int, ...]
-
-
 @dataclass(slots=True)
 class Census:
     """What one pass saw. Refers to live tasks; it never leaves the tick."""
 
     tasks: int = 0
-    joins: dict[int, Any] = field(default_factory=dict)
-    """Parked tasks that wait for other tasks, by id."""
+    records: list[Any] = field(default_factory=list)
+    """The weak references to all tasks, as they were at the start of the pass."""
+    joins: Mapping[int, TaskRecord] = field(default_factory=dict)
+    """The records of parked tasks that wait for other tasks, by the task's id."""
     queues: dict[int, Queue] = field(default_factory=dict)
     """What tasks are blocked on, by id."""
     parked: list[TaskRecord] = field(default_factory=list)
@@ -63,21 +57,20 @@ class Taker:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._lines, self._joins = Lines(state), Joins(state)
         self._looks = self._ticks = 0
-        self._joined: dict[int, Joined] = {}
-        """Task id to whom it joins, where the future that it awaits does not tell."""
 
     def take(self, now: float) -> Census:
         """One pass. ``now`` is monotonic seconds."""
         self._adopt_strangers()
         records = list(self.state.records)
-        census, self._looks = Census(len(records)), _CLOSER_LOOKS
+        census, self._looks = Census(len(records), records, self._joins.records), _CLOSER_LOOKS
         queued: set[int] = set()
         for chunk in _chunks(records):
             self._pass(chunk, now, census, queued)
         _keep_only(queued, self.state.queued)
-        _keep_only(census.joins, self._joined)
-        self._find_roots(census)
+        census.queues = self._lines.look(now, _breathe)
+        census.roots = self._roots(census.queues)
         return census
 
     def _adopt_strangers(self) -> None:
@@ -92,7 +85,6 @@ class Taker:
                     adopt(self.state, task)
 
     def _pass(self, records: list[Any], now: float, census: Census, queued: set[int]) -> None:
-        joins = census.joins
         for record in records:
             task = record()
             if task is None:
@@ -103,14 +95,13 @@ class Taker:
                     verdict = record.verdict
                     if verdict == UNSEEN:
                         verdict = self._look_at(task, future, record, census)
-                    if verdict < JOIN:
-                        continue
-                    if verdict == JOIN:
-                        joins[id(task)] = task
+                    if verdict < QUEUED:
                         continue
                     if self._is_queued(task, future):
                         queued.add(id(task))
                         continue
+                elif record.verdict == JOIN:
+                    self._joins.leave(id(task))
             except AttributeError:
                 if not self._is_new(record, task):
                     continue
@@ -118,7 +109,7 @@ class Taker:
             record.witness, record.moved, record.verdict = id(future), now, UNSEEN
 
     def _look_at(self, task: Any, future: Any, record: Any, census: Census) -> int:
-        verdict: int = self._classify(task, future, record.moved)
+        verdict: int = self._classify(task, future, record)
         record.verdict = verdict
         if verdict > FREE:
             census.parked.append(record)
@@ -143,10 +134,11 @@ class Taker:
         self.state.records.discard(plain)
         adopt(self.state, task)
 
-    def _classify(self, task: Any, future: Any, since: float) -> int:
+    def _classify(self, task: Any, future: Any, record: Any) -> int:
         if future is None:
             return UNSEEN  # running, about to run, or done
         if isinstance(future, JOINABLE):
+            self._joins.enter(record, task, future, None)
             return JOIN
         if id(task) in self.state.blocked:
             return OWNED
@@ -154,56 +146,30 @@ class Taker:
             return UNSEEN
         self._looks -= 1
         kind, wait = glance(task, future)
-        if wait is not None and kind is Glance.HELD:
-            self.state.queued[id(task)] = Queued(OwnReference(wait.resource), since, OwnReference(future))
-        elif wait is not None and (joined := whom(wait, future)) is not None:
-            self._joined[id(task)] = joined
+        if kind is Glance.HELD and wait is not None:
+            self.state.queued[id(task)] = Queued(OwnReference(wait.resource), record.moved, OwnReference(future))
+        elif kind is Glance.JOIN:
+            self._joins.enter(record, task, future, whom(wait, future) if wait is not None else None)
         return _VERDICTS[kind]
 
-    def _find_roots(self, census: Census) -> None:
-        self._find_queues(census.queues)
-        candidates = Candidates(census.joins, self.state)
-        for key, queue in census.queues.items():
+    def _roots(self, queues: dict[int, Queue]) -> dict[int, Any]:
+        candidates = Candidates(self._joins.records, self.state)
+        for key, queue in queues.items():
             if any(map(candidates.waits, queue.holders)):
                 candidates.add(key, queue.resource, queue.holders)
-        for chunk in _chunks(list(census.joins.items())):
-            for key, task in chunk:
-                future = task._fut_waiter
-                if not isinstance(future, asyncio.Task):
-                    self._add_join(candidates, key, task, future)
-                elif candidates.waits(id(future)):
-                    candidates.add(key, task, (id(future),))
-        census.roots = candidates.left()
-
-    def _add_join(self, candidates: Candidates, key: int, task: Any, future: Any) -> None:
-        joined = self._joined.get(key)
-        needs = flat(future) if isinstance(future, Gathering) else []
-        if needs and all(isinstance(need, asyncio.Task) for need in needs):
-            candidates.add(key, task, map(id, needs))
-        elif joined is not None and joined.future() is future:
-            candidates.add(key, task, joined.tasks())
-        else:
-            candidates.add_unknown(key, task)
-
-    def _find_queues(self, queues: dict[int, Queue]) -> None:
-        for chunk in _chunks(list(self.state.blocked.items())):
-            for key, (known, since) in chunk:
-                resource = known()
-                # entered in the order of time: the first is the longest waiter
-                if resource is not None and id(resource) not in queues:
-                    queues[id(resource)] = Queue(resource, key, since, holder_ids(resource))
-        for chunk in _chunks(list(self.state.queued.items())):
-            for key, wait in chunk:
-                resource = wait.resource()
-                if resource is not None and id(resource) not in queues:
-                    queues[id(resource)] = Queue(resource, key, wait.since, holder_ids(resource))
+        self._joins.nominate(candidates)
+        return candidates.left()
 
 
 def _chunks(things: list[Any]) -> Iterator[list[Any]]:
     """The things, chunk by chunk, with the interpreter handed back after each."""
     for start in range(0, len(things), CHUNK):
         yield things[start : start + CHUNK]
-        time.sleep(HAND_BACK)
+        _breathe()
+
+
+def _breathe() -> None:
+    time.sleep(HAND_BACK)
 
 
 def _keep_only(living: Container[int], notes: dict[int, Any]) -> None:

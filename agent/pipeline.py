@@ -47,7 +47,6 @@ class Pipeline:
         """Seconds between two looks of the watcher while there is a loop."""
         self.nominations = Nominations(settings.interval, settings.stuck_after)
         self.proving = Proving(state, settings.interval, settings.stuck_after)
-        self.standstill = slow_wait.Standstill(settings.interval)
         self.detectors = looking(settings.detect, state)
         self.failed: dict[str, str] = {}
         self.server = next((sink for sink in sinks if isinstance(sink, Server)), None)
@@ -204,7 +203,7 @@ class Pipeline:
     def _overdue(self, now: float) -> dict[int, Any]:
         if not self._wants(slow_wait.KIND):
             return {}
-        return self.standstill.overdue(self.census.queues, now, self.settings.slow_wait_after)
+        return slow_wait.overdue(self.census.queues, now, self.settings.interval, self.settings.slow_wait_after)
 
     def _merely_slow(self, overdue: dict[int, Any], glimpse: Judgement) -> dict[int, Any]:
         """Without the pools whose own holders wait for them, where these have a finding of their own."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from .begun import Begun, begin
@@ -92,12 +93,12 @@ class Proving:
 
     def _together(self, due: list[TaskRecord], census: Census) -> list[Any]:
         """The tasks to judge in one island: all that are parked, or where these are too many those due."""
-        records, few = list(self.state.records), self.prospects.is_overdrawn
-        everybody = not few and len(records) <= _ALL_TOGETHER
-        parked = [each for each in (records if everybody else due) if _is_parked(each)]
-        tasks = {id(task): task for record in parked if (task := record()) is not None}
+        few = self.prospects.is_overdrawn
+        everybody = not few and len(census.records) <= _ALL_TOGETHER
+        parked = [each for each in (census.records if everybody else due) if _is_parked(each)]
         if not everybody and not few:
-            tasks.update(list(census.joins.items())[:_ALL_TOGETHER])
+            parked += islice(census.joins.values(), _ALL_TOGETHER)
+        tasks = {id(task): task for record in parked if (task := record()) is not None}
         return list(tasks.values())
 
     def _old(self, due: list[TaskRecord]) -> list[Any]:

@@ -19,6 +19,8 @@ import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress, repeat
+from operator import is_not
 from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
@@ -50,19 +52,31 @@ def earlier(first: Due | None, second: Due | None) -> Due | None:
 
 def pending(loop: Any) -> list[Any]:
     """A loop's handles that are yet to run, timers and ready ones (a timer that is due has become ready)."""
+    return _to_run(_handles(loop))
+
+
+def _handles(loop: Any) -> list[Any]:
+    """The same, and those that were cancelled, and what else may be found there."""
     queues = [getattr(loop, name, None) for name in ("_scheduled", "_ready")]
     if queues[0] is None:  # uvloop keeps its queues where only the collector looks
         queues = [each for each in gc.get_referents(loop) if is_a(each, (set, deque))]
-    handles = [each for queue in queues for each in list(queue or ())]
+    return [each for queue in queues for each in list(queue or ())]
+
+
+def _to_run(handles: Iterable[Any]) -> list[Any]:
     return [each for each in handles if hasattr(each, "cancelled") and not each.cancelled()]
+
+
+def _but_sleeps(handles: list[Any]) -> Iterator[Any]:
+    """All but the timers of ``asyncio.sleep``, of which there may be very many."""
+    callbacks = map(getattr, handles, repeat("_callback"), repeat(None))
+    return compress(handles, map(is_not, callbacks, repeat(_SLEEP)))
 
 
 def reach(loop: Any) -> dict[int, Due]:
     """What the loop's timers may wake, by id."""
     found: dict[int, Due] = {}
-    for handle in pending(loop):
-        if getattr(handle, "_callback", None) is _SLEEP:
-            continue
+    for handle in _to_run(_but_sleeps(_handles(loop))):
         when = handle.when() if hasattr(handle, "when") else loop.time()
         for key, sure in _reached(handle):
             due = earlier(found.get(key), Due(when, sure))

@@ -92,12 +92,12 @@ class OrphanTasks:
     def _find(self, sight: Sight, born_by: float) -> None:
         """Bring suspects and orphans up to date: both are weak references by id."""
         self._orphans = {key: each for key, each in self._orphans.items() if _lives(each)}
-        fresh = [each for each in self._candidates(born_by) if id(each) not in self._orphans]
+        fresh = [each for each in self._candidates(sight.census.records, born_by) if id(each) not in self._orphans]
         fresh = [each for each in fresh if id(each) not in self._suspects]
-        joins, roots = sight.census.joins, sight.census.roots
+        roots = sight.census.roots
         unkept = keepers.unkept(
             [*self._suspects.values(), *fresh],
-            lambda task: (joins.get(id(task)) is task) + (roots.get(id(task)) is task),
+            lambda task: roots.get(id(task)) is task,
         )
         found = {id(each): each for each in unkept}
         moving = {key: each for key, each in self._suspects.items() if key not in found and _runs(each)}
@@ -106,9 +106,8 @@ class OrphanTasks:
         self._orphans |= {key: found.pop(key) for key in confirmed}
         self._suspects = dict([*(moving | found).items()][:_MOST])
 
-    def _candidates(self, born_by: float) -> list[Any]:
+    def _candidates(self, records: list[Any], born_by: float) -> list[Any]:
         """Of this look's share of the tasks those that are old enough, without most of those that are surely kept."""
-        records = list(self.state.records)
         start = self._looks % (1 + len(records) // _PER_LOOK) * _PER_LOOK
         share = records[start : start + _PER_LOOK]
         share = [each for each in share if getattr(each, "born", born_by + 1) <= born_by and is_applications(each)]

@@ -28,7 +28,7 @@ from ..threads.views import KnotViews
 from ..threads.world import World
 from ..views import Views, loop_name
 from .model import Sight
-from .slow_wait import Standstill
+from .slow_wait import overdue
 
 KIND = "pool-exhausted"
 _MOST_SHOWN = 20
@@ -43,7 +43,6 @@ class PoolExhausted:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._standstill: Standstill | None = None
         self._executors: dict[int, Busy] = {}
         self._holders = Holders(state)
 
@@ -53,9 +52,9 @@ class PoolExhausted:
         yield from self._full_executors(sight)
 
     def _semaphores(self, sight: Sight) -> Iterator[Finding]:
-        self._standstill = self._standstill or Standstill(sight.settings.interval)
-        overdue = self._standstill.overdue(sight.census.queues, sight.now, sight.settings.slow_wait_after)
-        pools = [resource for resource in overdue.values() if is_pool(resource)]
+        settings = sight.settings
+        late = overdue(sight.census.queues, sight.now, settings.interval, settings.slow_wait_after)
+        pools = [resource for resource in late.values() if is_pool(resource)]
         judgement = judge(pools, self.state) if pools else None
         for pool in pools:
             if judgement is not None and waits_for_itself(judgement, pool):

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..census import Queue
 from ..confirm import Judgement
 from ..findings import SUSPECTED, Finding
 from ..graph import Graph
+from ..lines import Queue
 from ..resources import waiters as queued
 from ..state import State
 from ..views import Views, loop_name
@@ -24,26 +24,14 @@ from ..waits import Mode, wait_of
 KIND = "slow-wait"
 
 
-class Standstill:
-    """Since when each lock and semaphore that is waited for has had the very same holders."""
+def overdue(queues: dict[int, Queue], now: float, interval: float, after: float) -> dict[int, Any]:
+    """The resource by the id of its longest waiter, where both the wait and the hold exceed ``after`` seconds.
 
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        self._since: dict[int, tuple[tuple[int, ...], float]] = {}
-
-    def overdue(self, queues: dict[int, Queue], now: float, after: float) -> dict[int, Any]:
-        """The resource by the id of its longest waiter, where both the wait and the hold exceed ``after`` seconds.
-
-        A hold is noticed at the tick after it began, so it is taken to be one interval older than that.
-        """
-        since, found = {}, {}
-        for key, queue in queues.items():
-            holders, start = self._since.get(key, ((), now))
-            since[key] = (queue.holders, start if holders == queue.holders else now)
-            if now - queue.since >= after and now - since[key][1] + self._interval >= after:
-                found[queue.waiter] = queue.resource
-        self._since = since
-        return found
+    A hold is noticed at the tick after it began, so it is taken to be one interval older than that.
+    """
+    waits_by, holds_by = now - after, now - after + interval
+    late = [queue for queue in queues.values() if queue.since <= waits_by and queue.held <= holds_by]
+    return {queue.waiter: queue.resource for queue in late}
 
 
 def find(judgement: Judgement, waiters: dict[int, Any], state: State, now: float) -> Iterator[Finding]:
