@@ -73,14 +73,16 @@ def test_a_finding_and_a_task_in_full(size: str) -> None:
     drive(pictures.scene(pictures.bank(told=True)), steps, SIZES[size])
 
 
-def test_the_keys() -> None:
-    """The question mark tells them."""
+@pytest.mark.parametrize("size", SIZES)
+def test_the_keys(size: str) -> None:
+    """The question mark tells them, down to the last."""
 
     async def steps(driver: Driver) -> None:
-        await driver.press("question_mark")
-        compare("keys-160x50", driver.text)
+        await driver.press("question_mark", "G")
+        compare(f"keys-{size}", driver.text)
+        assert "it did not happen, but could" in driver.text
 
-    drive(SCENES["idle"], steps, LARGE)
+    drive(SCENES["idle"], steps, SIZES[size])
 
 
 @pytest.mark.parametrize("state", [ENDED, SILENT])

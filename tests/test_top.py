@@ -62,14 +62,26 @@ def test_sorting() -> None:
     async def steps(driver: Driver) -> None:
         await driver.press("3")
         assert list(TASKS) == names(driver)
-        await driver.press("s", "s")  # state, name
+        await driver.press("s")  # name
         assert sorted(TASKS, key=str.lower) == names(driver)
         await driver.press("i")
         assert sorted(TASKS, key=str.lower, reverse=True) == names(driver)
-        await driver.press("left", "left", "left")  # round to the last one that is shown: for
+        await driver.press("left", "left")  # round to the last one that is shown: for
         assert "transfer-1" == names(driver)[0]
         await driver.press("right", "right", "S")
         assert list(TASKS) == names(driver)
+
+    drive(BANK, steps)
+
+
+def test_a_cursor_at_the_top_stays_there() -> None:
+    """One wants to see who is first now; it is the row only once somebody has gone to it."""
+
+    async def steps(driver: Driver) -> None:
+        await driver.press("3")
+        for key in ("i", "s", "s", "i", "S"):
+            await driver.press(key)
+            assert names(driver)[0] == at(driver)
 
     drive(BANK, steps)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from unstuck.agent import wire
 from unstuck.tui import words
-from unstuck.tui.blockers import forest
+from unstuck.tui.blockers import STANDING, forest
 from unstuck.tui.columns import Column, column_at, laid, widths
 from unstuck.tui.drawing import MOST, drawn
 from unstuck.tui.ink import Cell, Line, apart, clip, fit, joined, line, painted, text_of, width_of
@@ -138,6 +139,30 @@ def test_what_is_wrong_comes_first() -> None:
     assert ["transfer-1", "transfer-2", "audit-0"] == names[:3]
 
 
+def test_the_head_leaves_out_what_says_nothing() -> None:
+    """The service names the process; of its command line there is enough to see, or none."""
+    scene = pictures.scene(pictures.bank(service="bank", command=("/usr/bin/python3", "-m", "bank.transfers", "--all")))
+    told = {width: text_of(head.line_of(scene, None, [], width)) for width in (80, 100)}
+    assert "python3" not in told[80]
+    assert "4711  bank  python3 -m bank.transfers" in told[100]
+
+
+def test_the_command_has_room_in_the_list() -> None:
+    """It tells processes apart; sparklines are the first to leave, and are never cut at their newest end."""
+    scene = pictures.scene(pictures.bank(command=("/usr/bin/python3", "-m", "shop.workers.checkout")))
+    for width in (80, 100, 120, 160):
+        text = _drawn_text(processes.view(scene, Ask()), width)
+        assert "python3 -m shop.workers.chec" in text
+        assert not any("…" in word for word in text.split() if set(word) & set(words.SPARKS))
+
+
+def test_what_a_task_does_is_told_at_80_columns() -> None:
+    """Names like Task-38537 tell nobody what it is."""
+    text = _drawn_text(tasks.view(pictures.scene(pictures.crowd(40)), Ask()), 80)
+    assert "request-7     handle" in text
+    assert "(running)" in text  # for the state has no column of its own there
+
+
 # Who blocks whom
 
 
@@ -185,6 +210,37 @@ def test_a_circle_that_is_part_of_no_finding() -> None:
     trees = forest(shot)
     assert (["a"], {}, 1) == (trees.roots, trees.closes, trees.blocked["a"])
     assert "itself" not in _drawn_text(tasks.view(Scene((shot,)), Ask()), 160)
+
+
+def circle(ago: float, **more: Any) -> Shot:
+    """a and b wait for each other, and b came later, ``ago``; c waits behind a."""
+    locks = (lock("L", "b"), wire.Resource("M", "asyncio.Lock", "M", None, ("a",), **more))
+    shot = made(waiting("a", "L", 9.0), waiting("b", "M", ago), waiting("c", "M", 8.0), resources=locks)
+    return replace(shot, complete=True)
+
+
+def test_a_circle_that_stands_is_told_before_it_is_a_finding() -> None:
+    """What is not proven is a finding after half a minute only: whoever looks before should see where to look."""
+    scene = Scene((circle(STANDING),))
+    assert {"a": "L"} == forest(scene.shots[0]).closes
+    tree = waits.view(scene, frozenset(), frozenset())
+    assert "↻ a again" in _drawn_text(tree, 120)
+    assert "circle: see page 4" in findings.view(scene, Ask()).empty
+
+
+def test_a_circle_that_has_just_come_about_is_not_told() -> None:
+    """Nor one through a pool of which others may give back what they hold, or in a picture that is not whole."""
+    young, pool = circle(STANDING - 0.1), circle(STANDING, used=2, total=2)
+    for shot in (young, pool, replace(circle(STANDING), complete=False)):
+        assert {} == forest(shot).closes
+        assert "nothing is wrong" in findings.view(Scene((shot,)), Ask()).empty
+
+
+def test_who_blocks_most_tells_what_he_holds() -> None:
+    """Whose turn it is changes all the time in a busy program; what they queue for does not."""
+    shot = made(waiting("a", "L"), pictures.task("b", "b", wait="asyncio.sleep"), resources=(lock("L", "b"),))
+    text = "\n".join(text_of(each) for each in overview.lines(Scene((shot,)), 120, 40))
+    assert "holds L · waits for asyncio.sleep" in text
 
 
 def test_what_several_hold_is_a_root() -> None:

@@ -45,6 +45,7 @@ class TopApp(App[None]):
 
     def __init__(self, source: Source, light: bool = False) -> None:
         super().__init__()
+        self.animation_level = "none"  # nobody in a hurry wants to see a page glide, nor does a slow line
         self.source = source
         self.scene = Scene()
         self.only: int | None = None

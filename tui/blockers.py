@@ -4,7 +4,8 @@ Laws:
 - Every task and resource has at most one parent: a task what it waits for, a resource its only holder. Of several
   joined tasks the one that has waited longest is taken; what several hold is a root of its own.
 - A circle is cut at the task that has waited longest; where it closes, that task is named once more. One that is part
-  of no finding is none: tasks moved while they were looked at, and who seems to wait for itself has just got the lock.
+  of no finding is told only once it has stood for STANDING: before, tasks may have moved while they were looked at, and
+  who seems to wait for itself has just got the lock.
 - Linear in tasks and resources; nothing recurses.
 """
 
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 
 from ..agent import wire
 from .scene import Shot
+
+STANDING = 3.0
+"""Seconds: longer than one look, and the telling of it, take."""
 
 
 @dataclass(slots=True)
@@ -127,5 +131,16 @@ def _cut(made: Forest, start: str) -> None:
     root = min(tasks, key=lambda key: (since(made.shot, key), key))
     target = made.parent.pop(root)
     made.children[target].remove(root)
-    if any(key in made.shot.marks for key in circle):
+    if any(key in made.shot.marks for key in circle) or _stands(made.shot, circle):
         made.closes[root], made.closing[target] = target, root
+
+
+def _stands(shot: Shot, circle: list[str]) -> bool:
+    """Whether nobody of the circle has moved for so long that it was there at one instant."""
+    tasks = [shot.tasks[key] for key in circle if key in shot.tasks]
+    things = [shot.resources[key] for key in circle if key in shot.resources]
+    return (
+        shot.complete
+        and all(task.state == "waiting" and shot.time - task.since >= STANDING for task in tasks)
+        and all(thing.total is None or thing.total <= len(thing.holders) for thing in things)
+    )

@@ -74,7 +74,7 @@ def _help(width: int) -> list[Line]:
     lines: list[Line] = []
     for heading, keys in _KEYS:
         lines += [(), line((heading, "head2"))]
-        lines += [line((f"  {key:<30} ", "key"), words) for key, words in keys]
+        lines += [line((f"  {key:<28} ", "key"), words) for key, words in keys]
     return lines[1:]
 
 

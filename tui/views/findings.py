@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from .. import telling, words
+from ..blockers import forest
 from ..columns import Column
 from ..ink import Cell, Line, clean, line, painted
 from ..records import NoRecord, finding_of
@@ -43,8 +44,15 @@ def view(scene: Scene, ask: Ask) -> View:
         _key,
         cells,
         total=len(every),
-        empty="no finding matches the filter" if every else "nothing is wrong, as far as can be seen",
+        empty="no finding matches the filter" if every else _quiet(scene),
     )
+
+
+def _quiet(scene: Scene) -> str:
+    """What there is to say without a finding. A circle that is not proven is a finding after a while only."""
+    if any(forest(shot).closes for shot in scene.seen):
+        return "nothing is proven, but tasks wait in a circle: see page 4"
+    return "nothing is wrong, as far as can be seen"
 
 
 def told(row: Row, width: int) -> list[Line]:

@@ -12,29 +12,36 @@ from .processes import service_of
 
 _WIDE = 120
 _LEAST = 30
+_LEAST_COMMAND = 22
 
 
 def line_of(scene: Scene, frozen: float | None, troubles: Sequence[str], width: int) -> Line:
     """The line. ``frozen``: for how long the picture has stood still, in seconds."""
     end = line(*_state(scene, frozen, troubles, width >= _WIDE), " ")
-    left = line((" unstuck ", "bold"), " ", *_who(scene))
+    who, command = _who(scene)
+    left = line((" unstuck ", "bold"), " ", *who)
     if len(scene.seen) == 1 and frozen is None and scene.seen[0].state == LIVE:
         more = line(*overview.brief(scene.seen[0]), "   ", *end)
-        end = more if width - width_of(more) >= min(width_of(left), _LEAST) + 2 else end
-    return apart(clip(left, max(0, width - width_of(end) - 2)), end, width)
+        end = more if width - width_of(more) >= min(width_of(left) + width_of(command), _LEAST) + 2 else end
+    room = max(0, width - width_of(end) - 2)
+    if room - width_of(left) >= min(width_of(command), _LEAST_COMMAND):  # a word or two of it say nothing
+        left = line(*left, *command)
+    return apart(clip(left, room), end, width)
 
 
-def _who(scene: Scene) -> Line:
+def _who(scene: Scene) -> tuple[Line, Line]:
+    """Who is looked at, and the command line that may be left out."""
     shots = scene.seen
     if not shots:
-        return ()
+        return (), ()
     if len(shots) > 1:
         names = list(dict.fromkeys(service_of(shot) for shot in shots))
         of = f" of {clean(names[0])}" if len(names) == 1 else ""
-        return line((f"{len(shots)} processes", "bold"), of)
-    shot = shots[0]
-    service = f"{clean(shot.greeting.service)}  " if shot.greeting.service else ""
-    return line((str(shot.pid), "bold"), "  ", service, (clean(shot.command), ""))
+        return line((f"{len(shots)} processes", "bold"), of), ()
+    shot, command = shots[0], line("  ", clean(shots[0].command))
+    if not shot.greeting.service:
+        return line((str(shot.pid), "bold"), *command), ()
+    return line((str(shot.pid), "bold"), "  ", clean(shot.greeting.service)), command
 
 
 def _state(scene: Scene, frozen: float | None, troubles: Sequence[str], wide: bool) -> Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 
+from ...agent import wire
 from .. import words
 from ..blockers import forest
 from ..columns import Column, laid, widths
@@ -16,7 +17,7 @@ from ..scene import VERDICTS, Scene, Shot, is_open
 from .places import awaited, bare, holders, spot, tidy
 from .processes import p99
 from .resources import used_of
-from .tasks import mark_of
+from .tasks import circle_of, mark_of
 
 _LABEL = 12
 _SPARK_TOP = 0.02
@@ -43,7 +44,7 @@ def brief(shot: Shot) -> Line:
     return joined(
         [
             words.some(shot.health.tasks, "task"),
-            (("p99 ", "dim"), words_of(delay)) if delay is not None else "",
+            (("loop p99 ", "dim"), words_of(delay)) if delay is not None else "",
             (("cpu ", "dim"), (words.share(vitals.cpu), "")) if vitals.cpu is not None else "",
         ],
         ("  ", ""),
@@ -159,11 +160,11 @@ _WRONG = (
     Column("", 7, right=True),
     Column("", 8, 12),
 )
-_BLOCKING = (Column("", 8, right=True), Column("", 26, 46), Column("", 32, 50), Column("", 12, 30, rank=1))
+_BLOCKING = (Column("", 8, right=True), Column("", 22, 46), Column("", 32, 60), Column("", 12, 30, rank=1))
 _LONGEST = (
     Column("", 8, right=True),
     Column("", 1),
-    Column("", 16, 28),
+    Column("", 22, 46),
     Column("", 20, 50),
     Column("", 15, 30, rank=1),
 )
@@ -205,10 +206,24 @@ def _blocker(shot: Shot, root: str, blocked: int, circle: bool) -> Sequence[Cell
             joined([used_of((shot, resource)), (("held by ", "dim"), *held) if held else ""]),
             spot(resource.made),
         )
-    who = joined([("↻" if circle else "", "bad"), (tidy(task.name), "bold"), (f"({bare(task.coro)})", "dim")], " ")
+    who = joined([circle_of((shot, task)) if circle else "", _name(task)], " ")
     what = awaited(shot, task)
     waits = (("waits for ", "dim"), *what) if what else ((task.state, task.state),)
-    return number, who, waits, spot(task.at)
+    return number, who, joined([_held(shot, root), waits], (" · ", "dim")), spot(task.at)
+
+
+def _held(shot: Shot, id: str) -> Line:
+    """What a task holds that somebody waits for: what most wait for by name, the others counted."""
+    things = sorted((shot.resources[each] for each in shot.held.get(id, ())), key=lambda thing: -thing.waiters)
+    if not things:
+        return ()
+    more = f" +{len(things) - 1}" if len(things) > 1 else ""
+    return (("holds ", "dim"), (tidy(things[0].name), "holds"), (more, "dim"))
+
+
+def _name(task: wire.Task) -> Line:
+    coro = bare(task.coro)
+    return joined([(tidy(task.name), "bold"), (f"({coro})" if coro != task.name else "", "dim")], " ")
 
 
 def _longest(shot: Shot) -> Part:
@@ -218,7 +233,7 @@ def _longest(shot: Shot) -> Part:
         (
             words.span(shot.time - task.since),
             mark_of((shot, task)),
-            (tidy(task.name), "bold"),
+            _name(task),
             awaited(shot, task),
             spot(task.at),
         )

@@ -12,14 +12,15 @@ from ..scene import ENDED, LIVE, SILENT, VERDICTS, Scene, Shot
 from ..sorting import Ask, natural, sorted_by
 from ..view import View
 
+_BARS = 16
 COLUMNS = (
     Column("pid", 8, right=True),
     Column("service", 12, 20, rank=4),
-    Column("command", 18, 70),
+    Column("command", 30, 70),
     Column("tasks", 7, right=True),
     Column("findings", 8, 10),
     Column("delay p99", 9, right=True),
-    Column("loop delay", 10, 24, rank=2, sortable=False),
+    Column("loop delay", _BARS, rank=2, sortable=False),
     Column("cpu", 5, right=True, rank=1),
     Column("memory", 8, right=True, rank=3),
     Column("up", 7, right=True, rank=5),
@@ -104,7 +105,7 @@ def _cells(row: Shot | Group) -> Sequence[Cell]:
         (f"{row.health.tasks:,}", ended),
         verdicts((row,)) or ("none" if row.state == LIVE else "", "dim"),
         words.delay(delay) if delay is not None else "",
-        (words.spark(_recent(row), 24, 0.02), "spark"),
+        (words.spark(_recent(row), _BARS, 0.02), "spark"),
         words.share(vitals.cpu) if vitals.cpu is not None else "",
         words.size(vitals.memory) if vitals.memory is not None else "",
         words.span(row.time - row.greeting.started) if row.greeting.started and row.time else "",

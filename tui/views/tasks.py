@@ -17,11 +17,11 @@ from .places import awaited, bare, holders, spot, tidy
 COLUMNS = (
     Column("!", 2),
     Column("pid", 7, right=True, rank=1),
-    Column("state", 7),
-    Column("name", 14, 26),
-    Column("coroutine", 14, 36, rank=6),
+    Column("state", 7, rank=6),
+    Column("name", 12, 26),
+    Column("coroutine", 14, 36, rank=3),
     Column("waits for", 18, 36),
-    Column("held by", 10, 22, rank=2),
+    Column("held by", 12, 22, rank=2),
     Column("for", 7, right=True),
     Column("ends in", 7, right=True, rank=7),
     Column("created by", 12, 22, rank=8),
@@ -62,6 +62,11 @@ def mark_of(row: Row) -> Line:
     return ((_MARKS[core], verdict),) if verdict else ()
 
 
+def circle_of(row: Row) -> Line:
+    """A sign at the task where a circle begins and closes."""
+    return (("↻", row[0].marks.get(row[1].id, ("warn",))[0]),)
+
+
 def age_of(row: Row) -> float:
     """For how long the task has been in its state."""
     return max(0.0, float(row[0].time - row[1].since))
@@ -83,7 +88,7 @@ def _cells(row: Row, found: Sequence[str], followed: tuple[int, str] | None) -> 
         (task.state, task.state),
         painted(tidy(task.name), found, plain="key" if key_of(row) == followed else ""),
         painted(bare(task.coro), found),
-        awaited(shot, task),
+        awaited(shot, task) or ((f"({task.state})", task.state),),  # the column with the state may have no room
         holders(shot, resource.holders, task.id) if resource else (),
         words.span(age_of(row)),
         (words.span(task.due - shot.time) if task.due is not None else "", "dim"),

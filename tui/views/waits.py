@@ -13,7 +13,7 @@ from ..scene import Row, Scene, Shot
 from ..view import View
 from .places import bare, holders, spot, tidy
 from .resources import used_of
-from .tasks import mark_of
+from .tasks import circle_of, mark_of
 
 SHOWN = 8
 """Children of one that are shown before the rest is folded away."""
@@ -95,8 +95,8 @@ def _cells(branch: Branch) -> Sequence[Cell]:
     if task is None:
         return blocked, pid, (lead, *resource_line((shot, shot.resources[branch.id]))), "", _made(branch)
     if branch.circle and branch.lead:
-        tone = shot.marks.get(task.id, ("bad",))[0]
-        return "", "", (lead, ("↻ ", tone), (tidy(task.name), tone), (" again", "dim")), "", ""
+        ((sign, tone),) = circle_of((shot, task))
+        return "", "", (lead, (f"{sign} {tidy(task.name)}", tone), (" again", "dim")), "", ""
     age = words.span(shot.time - since(shot, branch.id))
     return blocked, pid, (lead, *_task(branch, (shot, task))), age, spot(task.at)
 
@@ -106,11 +106,11 @@ def _task(branch: Branch, row: Row) -> Line:
     coro = bare(task.coro)
     return joined(
         [
-            ("↻", row[0].marks.get(task.id, ("bad",))[0]) if branch.circle else mark_of(row),
+            circle_of(row) if branch.circle else mark_of(row),
             (tidy(task.name), "" if branch.lead else "bold"),
             (f"({coro})" if coro != task.name else "", "dim"),
             (
-                "" if branch.lead and not branch.blocked else task.state,
+                "" if branch.lead and (task.state == "waiting" or not branch.blocked) else task.state,
                 task.state if task.state != "waiting" else "dim",
             ),
             (tidy(task.wait) if not branch.lead and not branch.circle else "", "dim"),

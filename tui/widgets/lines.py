@@ -55,6 +55,10 @@ class Lines(ScrollView, can_focus=True):
         self.virtual_size = Size(max(map(width_of, self.lines), default=0), len(self.lines))
         self.refresh()
 
+    def action_scroll_end(self) -> None:
+        """To the last line, at once."""
+        self.scroll_to(y=self.max_scroll_y, animate=False)
+
     def on_resize(self) -> None:
         """Lay the lines out for the new width."""
         self._lay()

@@ -3,6 +3,7 @@
 Laws:
 - What is shown is a ``View``, replaced as a whole; the cursor stays on its row, by key, wherever that goes.
 - A row that is gone leaves the cursor where it was.
+- In another order a cursor at the top stays at the top: nobody has chosen that row, one wants to see who is first now.
 - The sheet knows nothing of tasks: it tells which row is meant, and its owner acts.
 """
 
@@ -89,6 +90,8 @@ class Sheet(ScrollView, can_focus=True):
 
     def show(self, view: View) -> None:
         """Show another picture of the same."""
+        if self.cursor == 0 and (view.sort, view.inverted) != (self.view.sort, self.view.inverted):
+            self._key = None
         found = view.index_of(self._key, self.cursor) if self._key is not None else None
         same = found is not None
         self.view = view
