@@ -193,6 +193,19 @@ def test_a_process_that_is_killed(start: Callable[..., Peer], look: Callable[...
         fleet.send(peer.pid, wire.Follow(None))
 
 
+def test_a_process_that_takes_long_to_die(start: Callable[..., Peer], look: Callable[..., Fleet]) -> None:
+    """It hangs up, does what is to be done at exit, and is gone: that is told then."""
+    peer = start()
+    fleet = look(peer.pid)
+    until(lambda: shots(fleet) and shots(fleet)[peer.pid].tasks)
+    peer.path.unlink()
+    peer.streams[0].shutdown(socket.SHUT_RDWR)
+    until(lambda: "still runs" in shots(fleet)[peer.pid].note)
+    peer.die()
+    until(lambda: "the process has ended" == shots(fleet)[peer.pid].note)
+    assert shots(fleet)[peer.pid].tasks
+
+
 def test_its_successor_takes_its_place(start: Callable[..., Peer], look: Callable[..., Fleet]) -> None:
     """The same command, started later; what was wrong with the first is not forgotten."""
     record = builders.two_locks().as_record()
@@ -225,8 +238,7 @@ def test_a_conversation_that_breaks_off_is_taken_up_again(
     fleet = look(peer.pid)
     until(lambda: shots(fleet) and shots(fleet)[peer.pid].tasks)
     peer.streams[0].shutdown(socket.SHUT_RDWR)
-    until(lambda: shots(fleet)[peer.pid].state == ENDED)
-    assert "still runs" in shots(fleet)[peer.pid].note
+    until(lambda: shots(fleet)[peer.pid].state == ENDED and "still runs" in shots(fleet)[peer.pid].note)
     until(lambda: shots(fleet)[peer.pid].state == LIVE)
 
 

@@ -57,7 +57,7 @@ def test_a_deadlock_is_seen_and_ended(bank: subprocess.Popen[str], tmp_path: Pat
         await driver.until(lambda: "Cancel transfer-1" in driver.text)
         await driver.press("y")
         await driver.until(lambda: driver.app.scene.shots[0].state == ENDED, 20)
-        assert "ended" in driver.rows[0]
+        await driver.until(lambda: "the process has ended" in driver.rows[0], 20)
         assert "async with accounts[target].lock:" in driver.text
 
     drive(fleet, steps, (120, 40))

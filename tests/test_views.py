@@ -16,7 +16,7 @@ from unstuck.tui.columns import Column, column_at, laid, widths
 from unstuck.tui.drawing import MOST, drawn
 from unstuck.tui.ink import Cell, Line, apart, clip, fit, joined, line, painted, text_of, width_of
 from unstuck.tui.picture import Picture
-from unstuck.tui.scene import Scene, Shot
+from unstuck.tui.scene import RECORDED, Scene, Shot
 from unstuck.tui.sorting import Ask, chosen, natural, sorted_by
 from unstuck.tui.view import View
 from unstuck.tui.views import findings, head, overview, processes, resources, task, tasks, waits
@@ -55,6 +55,13 @@ def test_sparks() -> None:
     assert "▁" == words.spark([0.0001], 10, top=1.0)
     assert "" == words.spark([], 10)
     assert 10 == len(words.spark([0.1] * 95, 10))
+
+
+def test_commands_as_one_types_them() -> None:
+    """Without folders; a package that is run by its name; nothing is made of what is no path."""
+    assert "python3 uvicorn app:app" == words.called(("/usr/bin/python3", "/srv/venv/bin/uvicorn", "app:app"))
+    assert "python3 -m shop --db=/var/db" == words.called(("/usr/bin/python3", "/srv/shop/__main__.py", "--db=/var/db"))
+    assert "" == words.called(())
 
 
 # Lines and columns
@@ -234,6 +241,33 @@ def test_a_circle_that_has_just_come_about_is_not_told() -> None:
     for shot in (young, pool, replace(circle(STANDING), complete=False)):
         assert {} == forest(shot).closes
         assert "nothing is wrong" in findings.view(Scene((shot,)), Ask()).empty
+
+
+def test_those_who_came_after_the_finding_was_told() -> None:
+    """The record counts those who were behind it once; the tree and the marks show who is there now, and so does it."""
+    late = [pictures.task(f"late-{n}", f"late-{n}", on="A", wait="asyncio.Lock", ago=0.5) for n in range(30)]
+    joins = pictures.task("joins", "joins", joins=("late-7",), wait="task")
+    gives_up = pictures.task("gives-up", "gives-up", on="A", wait="asyncio.Lock", due=pictures.NOW + 3)
+    picture = pictures.bank()
+    picture.apply(pictures.update((*late, joins, gives_up)))
+    scene = pictures.scene(picture)
+    ((shot, record),) = scene.findings()
+    assert (3, 34) == (record["victims"], shot.victims_of(record))
+    assert {("proven", False)} == {shot.marks[each.id] for each in (*late, joins)}
+    assert "gives-up" not in shot.marks
+    assert "2 +34" in _drawn_text(findings.view(scene, Ask()), 160)
+    assert "+34 tasks behind them" in "\n".join(map(text_of, findings.told((shot, record), 120))).replace("\xa0", " ")
+    assert "+34" in "\n".join(map(text_of, overview.lines(scene, 120, 40)))
+
+
+def test_behind_what_is_no_circle_the_record_counts() -> None:
+    """A recording names a few of them only, and so does a picture that is not whole."""
+    (shot,) = pictures.scene(pictures.bank(victims=3)).shots
+    (record,) = shot.findings.values()
+    record = {**record, "victims": 80}
+    for seen in (replace(shot, state=RECORDED), replace(shot, complete=False)):
+        assert 80 == seen.victims_of(record)
+    assert 80 == shot.victims_of({**record, "event": "closed"})
 
 
 def test_who_blocks_most_tells_what_he_holds() -> None:

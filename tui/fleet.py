@@ -20,7 +20,7 @@ from ..agent import wire
 from .connection import Connection, Process, Unreachable, processes
 from .picture import MOST_ENDED, Record
 from .scene import ENDED, Scene, Shot
-from .watching import Watch
+from .watching import HAS_ENDED, Watch, is_alive
 
 EVERY = 0.5
 """Seconds between two looks at who is there."""
@@ -151,6 +151,7 @@ class Fleet:
         self._greet(there)
         with self._lock:
             self._forget(there)
+            self._bury()
             self._follow()
             for pid, process in there.items():
                 self._see_to(pid, process)
@@ -196,6 +197,13 @@ class Fleet:
     def _ended(self) -> list[Shot]:
         with self._lock:
             return [shot for pid, shot in self._shots.items() if shot.state == ENDED and pid in self._wanted]
+
+    def _bury(self) -> None:
+        """Some take a while to die after they have hung up."""
+        for shot in self._ended():
+            if shot.note != HAS_ENDED and not is_alive(shot.pid):
+                self._shots[shot.pid] = replace(shot, note=HAS_ENDED)
+                self._behind = True
 
     def _drop(self, pid: int) -> None:
         self._wanted.discard(pid)

@@ -8,10 +8,8 @@ Laws:
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +19,7 @@ import click
 from ..agent import wire
 from ..agent.sinks.terminal import encodable, manner_of
 from ..agent.sinks.text import age, cells_of, clean, cut, fill
+from . import words
 from .connection import Process, Unreachable, look, processes
 from .picture import Picture
 
@@ -137,18 +136,8 @@ def _cells(line: Summary) -> tuple[str, ...]:
         ", ".join(verdicts) or "-",
         "-" if line.oldest_wait is None else age(line.oldest_wait),
         "-" if line.delay is None else age(line.delay),
-        clean(" ".join(_shortened(picture.greeting.command))),
+        clean(words.called(picture.greeting.command)),
     )
-
-
-def _shortened(command: tuple[str, ...]) -> Iterator[str]:
-    """The words of a command without folders; a package that is run is called as one would call it."""
-    for word in command:
-        folder, name = os.path.split(word) if word.startswith(os.sep) else ("", word)
-        if name == "__main__.py" and folder:
-            yield from ("-m", os.path.basename(folder))
-        else:
-            yield name
 
 
 def _line(cells: tuple[str, ...], widths: list[int], room: int) -> str:

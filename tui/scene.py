@@ -16,6 +16,8 @@ from itertools import chain, repeat
 from typing import Any
 
 from ..agent import wire
+from . import words
+from .behind import behind
 from .picture import Picture, Record
 
 LIVE, SILENT, ENDED, RECORDED = "live", "silent", "ended", "recorded"
@@ -82,18 +84,30 @@ class Shot:
 
     @property
     def command(self) -> str:
-        """The command line, as one types it: the interpreter by its name only."""
-        words = self.greeting.command
-        return " ".join((words[0].rpartition("/")[2], *map(_short, words[1:]))) if words else f"process {self.pid}"
+        """The command line, as one types it."""
+        return words.called(self.greeting.command) or f"process {self.pid}"
 
     @cached_property
     def marks(self) -> dict[str, tuple[str, bool]]:
         """The worst verdict on each task of an open finding, and whether it is of the core."""
         found: dict[str, tuple[str, bool]] = {}
         for record in sorted(self.findings.values(), key=_badness, reverse=True):
+            found.update(dict.fromkeys(self.behind.get(record["id"], ()), (record["verdict"], False)))
             for task in record["tasks"]:
                 found[task["id"]] = (record["verdict"], task["role"] == "core")
         return found
+
+    @cached_property
+    def behind(self) -> dict[str, tuple[str, ...]]:
+        """The tasks behind each open finding, by its id, where that can be seen; a recording names a few only."""
+        if not self.complete or self.state == RECORDED:
+            return {}
+        return behind(self.findings.values(), self.tasks, self.resources)
+
+    def victims_of(self, record: Record) -> int:
+        """How many tasks are behind a finding now, or were when it ended."""
+        found = self.behind.get(record["id"]) if is_open(record) else None
+        return int(record["victims"]) if found is None else len(found)
 
     @cached_property
     def held(self) -> dict[str, tuple[str, ...]]:
@@ -115,11 +129,6 @@ class Shot:
         """A task or resource by its name."""
         thing = self.tasks.get(id) or self.resources.get(id)
         return thing.name if thing is not None else id
-
-
-def _short(word: str) -> str:
-    """A word of a command line, without the way to the library that it is a path in."""
-    return word.rpartition("/site-packages/")[2] if word.startswith("/") else word
 
 
 Row = tuple[Shot, Any]

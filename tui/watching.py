@@ -30,6 +30,7 @@ _SILENT_AFTER = 2.5
 _SLOWEST = 1.0
 _RETRY_AFTER = 1.0
 _DYING = 0.3
+HAS_ENDED = "the process has ended"
 
 
 class Watch:
@@ -117,12 +118,10 @@ class Watch:
 
     def _tell_end(self, picture: Picture, meter: Meter, why: Unreachable) -> None:
         end = time.monotonic() + _DYING
-        while (alive := _is_alive(self.process.pid)) and time.monotonic() < end:  # who is killed hangs up first
+        while (alive := is_alive(self.process.pid)) and time.monotonic() < end:  # who is killed hangs up first
             time.sleep(0.02)
         left = isinstance(why, Left)
-        note = (
-            "the process has ended" if not alive else f"{why}, but still runs: its agent is off" if left else str(why)
-        )
+        note = HAS_ENDED if not alive else f"{why}, but still runs: its agent is off" if left else str(why)
         self._deliver(self, Shot.of(picture, meter.vitals, ENDED, note))
 
 
@@ -143,7 +142,7 @@ def _is_readable(record: Record) -> bool:
     return True
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether the process runs; one that nobody has buried yet does not."""
     try:
         return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)

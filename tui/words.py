@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterable
 
 SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -62,6 +64,15 @@ def count(number: int) -> str:
 def some(number: int, noun: str, nouns: str = "") -> str:
     """A count with its noun: ``1 task``, ``12,034 tasks``."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def called(command: Iterable[str]) -> str:
+    """A command line as one types it: without folders, and a package that is run by its name."""
+    said: list[str] = []
+    for word in command:
+        folder, name = os.path.split(word) if word.startswith(os.sep) else ("", word)
+        said += ("-m", os.path.basename(folder)) if name == "__main__.py" and folder else (name,)
+    return " ".join(said)
 
 
 def spark(values: list[float] | tuple[float, ...], width: int, top: float = 0.0) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from .. import telling, words
@@ -68,7 +69,8 @@ def _told(row: Row, width: int) -> list[Line]:
     if is_open(record):
         alive = [shot.tasks[each["id"]] for each in record["tasks"] if each["id"] in shot.tasks]
         waited = {task.id: shot.time - task.since for task in alive if task.state == "waiting"}
-        return telling.told(finding_of(record), shot.age_of(record), width, waited)
+        finding = replace(finding_of(record), victims=shot.victims_of(record))
+        return telling.told(finding, shot.age_of(record), width, waited)
     lines = telling.told(finding_of(record), shot.age_of(record), width)
     when = datetime.fromtimestamp(moment(record)).strftime("%H:%M:%S")
     ending = _ENDINGS.get(record["event"], str(record["event"]))
@@ -85,7 +87,8 @@ def _cells(row: Row, found: Sequence[str]) -> Sequence[Cell]:
     still = is_open(record)
     tone = record["verdict"] if still else "dim"
     core = sum(task.get("role") == "core" for task in record["tasks"])
-    behind = f" +{record['victims']:,}" if record["victims"] else ""
+    victims = shot.victims_of(record)
+    behind = f" +{victims:,}" if victims else ""
     since = datetime.fromtimestamp(moment(record) - record["age_s"]).strftime("%H:%M:%S")
     return (
         ("●", tone) if still else (_ENDS.get(record["event"], "·"), "dim"),

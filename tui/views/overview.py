@@ -85,7 +85,7 @@ def _health(shot: Shot, width: int) -> Iterator[Line]:
 
 def _delays(samples: list[float], bars: int) -> Line:
     if not samples:
-        return (("no sample yet", "dim"),)
+        return (("not known: no sample of this loop (uvloop gives none)", "dim"),)
     ordered = sorted(samples)
     figures: list[Cell] = []
     for name, part in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
@@ -176,7 +176,7 @@ def _wrong(shot: Shot) -> Part:
 
 
 def _finding(shot: Shot, record: Record) -> Sequence[Cell]:
-    verdict, behind = record["verdict"], record["victims"]
+    verdict, behind = record["verdict"], shot.victims_of(record)
     return (
         (" ●", verdict),
         (record["kind"], verdict),

@@ -95,7 +95,7 @@ def _cells(row: Shot | Group) -> Sequence[Cell]:
     if isinstance(row, Group):
         tasks = sum(shot.health.tasks for shot in row.shots)
         name = (f"all {len(row.shots)} of {clean(row.name)}", "bold")
-        return ("all", "dim"), "", name, f"{tasks:,}", verdicts(row.shots), "", "", "", "", ""
+        return ("all", "dim"), "", name, f"{tasks:,}", verdicts(row.shots) or ("none", "dim"), "", "", "", "", ""
     delay, vitals = p99(row), row.vitals
     ended = "dim" if row.state == ENDED else ""
     return (
