@@ -147,6 +147,11 @@ class Ledger:
                 entry.finding = replace(finding, id=entry.finding.id, age_s=entry.finding.age_s)
         return events
 
+    def is_told(self, subject: Hashable, now: float) -> bool:
+        """Whether it is open, and not yet to be told again."""
+        entry = self._open.get(subject)
+        return entry is not None and now - entry.told < _UPDATE_EVERY
+
     def refresh(self, subject: Hashable, now: float, victims: Callable[[], int]) -> list[Event]:
         """An open finding stands as it was: tell so, with its age and victims, once a minute."""
         entry = self._open.get(subject)

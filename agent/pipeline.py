@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any
 
 from . import actions
@@ -22,6 +22,7 @@ from .detectors import blocked_loop, deadlock, held_by_finished, looking, pool_e
 from .detectors.model import Detector, Over, Sight
 from .exports import Exports
 from .findings import PROVEN, Event, Finding, Ledger
+from .lines import Queue
 from .nominations import Nominations
 from .proving import Proving
 from .serving import Server, Subject
@@ -47,6 +48,7 @@ class Pipeline:
         """Seconds between two looks of the watcher while there is a loop."""
         self.nominations = Nominations(settings.interval, settings.stuck_after)
         self.proving = Proving(state, settings.interval, settings.stuck_after)
+        self.slow_waits = slow_wait.SlowWaits(state)
         self.detectors = looking(settings.detect, state)
         self.failed: dict[str, str] = {}
         self.server = next((sink for sink in sinks if isinstance(sink, Server)), None)
@@ -167,18 +169,23 @@ class Pipeline:
     def _judge_all(self) -> None:
         now = time.monotonic()
         overdue = self._overdue(now)
-        waiters = [task for key in overdue if (task := self.state.task_by_id(key)) is not None]
-        roots = [*self.census.roots.values(), *waiters, *overdue.values()]
+        told = {key for key in self.slow_waits.standing(overdue) if self.ledger.is_told((slow_wait.KIND, key), now)}
+        late = {key: queue for key, queue in overdue.items() if id(queue.resource) not in told}
+        waiters = [task for key in late if (task := self.state.task_by_id(key)) is not None]
+        roots = [*self.census.roots.values(), *waiters, *(queue.resource for queue in late.values())]
         glimpse = judge(roots, self.state) if roots else None
-        slow = list(slow_wait.find(glimpse, self._merely_slow(overdue, glimpse), self.state, now)) if glimpse else []
-        self._tell_seen(slow_wait.KIND, slow, now)
+        slow = list(self.slow_waits.find(glimpse, self._merely_slow(late, glimpse), now)) if glimpse else []
+        self._tell_seen(slow_wait.KIND, slow, now, {(slow_wait.KIND, key) for key in told})
         nominated = self.nominations.due(glimpse, self.ledger.open_findings(), now) if glimpse else {}
         for loop, tasks in nominated.items():
             self._confirm(loop, tasks)
 
-    def _tell_seen(self, kind: str, findings: list[Finding], now: float) -> None:
-        """What makes no promise to last is told while it is seen and closed when it is not."""
-        seen = {finding.subject for finding in findings}
+    def _tell_seen(self, kind: str, findings: list[Finding], now: float, still: Collection[Hashable] = ()) -> None:
+        """What makes no promise to last is told while it is seen and closed when it is not.
+
+        ``still`` there, besides, are these subjects: there is no news of them.
+        """
+        seen = {*still, *(finding.subject for finding in findings)}
         for finding in self.ledger.open_findings():
             if finding.kind == kind and not finding.happened and finding.subject not in seen:
                 self._tell(self.ledger.end(finding.subject, now))
@@ -200,16 +207,17 @@ class Pipeline:
         else:
             self._tell_seen(detector.kind, found, sight.now)
 
-    def _overdue(self, now: float) -> dict[int, Any]:
+    def _overdue(self, now: float) -> dict[int, Queue]:
         if not self._wants(slow_wait.KIND):
             return {}
         return slow_wait.overdue(self.census.queues, now, self.settings.interval, self.settings.slow_wait_after)
 
-    def _merely_slow(self, overdue: dict[int, Any], glimpse: Judgement) -> dict[int, Any]:
+    def _merely_slow(self, late: dict[int, Queue], glimpse: Judgement) -> list[Queue]:
         """Without the pools whose own holders wait for them, where these have a finding of their own."""
+        queues = list(late.values())
         if not self._wants(pool_exhausted.KIND):
-            return overdue
-        return {key: each for key, each in overdue.items() if not pool_exhausted.waits_for_itself(glimpse, each)}
+            return queues
+        return [each for each in queues if not pool_exhausted.waits_for_itself(glimpse, each.resource)]
 
     def _ask_about(self, keys: Iterable[int]) -> None:
         for key in keys:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from typing import Any
+from unittest import mock
 
 import pytest
 
+from unstuck.agent import api
+from unstuck.agent.detectors import slow_wait
 from unstuck.agent.findings import Finding
 
 from . import harness
@@ -17,6 +21,7 @@ from .programs.slow_waits import HEALTHY, PAIRS, queue_for, use
 
 RUNS = int(os.environ.get("UNSTUCK_TEST_RUNS", "50"))
 AFTER = 0.05
+_describe = slow_wait._describe
 
 
 def find(name: str) -> Finding:
@@ -211,3 +216,46 @@ def test_when_a_long_queue_moves() -> None:
     with harness.agent(slow_wait_after=0.3) as ear:
         harness.run_to_end(program)
     assert [] == ear.events
+
+
+def test_when_nobody_has_moved_since() -> None:
+    """It is described once, and stays open; anew when the holder goes on to another wait, or the queue grows."""
+    described: list[str | None] = []
+
+    def describe(*args: Any) -> Finding:
+        finding = _describe(*args)
+        described.append(finding.note)
+        return finding
+
+    async def program(ear: harness.Ear) -> None:
+        lock, first, second = asyncio.Lock(), asyncio.Event(), asyncio.Queue[None]()
+
+        async def hold() -> None:
+            async with lock:
+                await first.wait()
+                await second.get()
+
+        async def turn(count: int) -> int:
+            for _ in range(4):
+                await asyncio.sleep(0)
+            for _ in range(count):
+                await asyncio.to_thread(api.current().pipeline.tick)
+            return len(described)
+
+        tasks = [asyncio.create_task(hold(), name="holder"), asyncio.create_task(use(lock, 0))]
+        assert await turn(5) == 1
+        first.set()
+        assert await turn(5) == 2
+        tasks.append(asyncio.create_task(use(lock, 0)))
+        assert await turn(5) == 3
+        assert [] == ear.named("closed")
+        second.put_nowait(None)
+        await asyncio.wait(tasks)
+        assert await turn(2) == 3
+
+    changes = {"interval": 3600.0, "slow_wait_after": 0.0, "detect": frozenset({"slow-wait"})}
+    with mock.patch.object(slow_wait, "_describe", describe), harness.agent(**changes) as ear:
+        asyncio.run(program(ear))
+    events, queue = [event.event for event in ear.events], "the holder holder waits in asyncio.Queue.get"
+    assert (["opened", "closed"], "slow-wait") == (events, ear.events[0].finding.kind)
+    assert ["the holder holder waits in asyncio.Event", queue, queue] == described

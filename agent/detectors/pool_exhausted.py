@@ -54,7 +54,7 @@ class PoolExhausted:
     def _semaphores(self, sight: Sight) -> Iterator[Finding]:
         settings = sight.settings
         late = overdue(sight.census.queues, sight.now, settings.interval, settings.slow_wait_after)
-        pools = [resource for resource in late.values() if is_pool(resource)]
+        pools = [queue.resource for queue in late.values() if is_pool(queue.resource)]
         judgement = judge(pools, self.state) if pools else None
         for pool in pools:
             if judgement is not None and waits_for_itself(judgement, pool):
