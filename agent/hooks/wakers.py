@@ -36,6 +36,7 @@ from ..acts import (
 from ..patching import Patches
 from ..state import State
 from . import queues_312, queues_313
+from .bodies import has_known_bodies
 from .noting import Note, noter
 from .tasks import fast_running_task, running_tasks
 
@@ -67,12 +68,6 @@ def _install_queue(patches: Patches, note: Note) -> None:
     patches.replace(queue, "task_done", done)
     if hasattr(queue, "shutdown"):
         patches.replace(queue, "shutdown", _after(queue.shutdown, note, PUTTER, SHUTDOWN))
-
-
-def has_known_bodies(cls: type, names: dict[str, tuple[str, ...]]) -> bool:
-    """Whether these methods use exactly these names: so they are neither a newer CPython's nor somebody's wrapper."""
-    codes = {name: getattr(cls.__dict__.get(name), "__code__", None) for name in names}
-    return all(code is not None and code.co_names == names[name] for name, code in codes.items())
 
 
 def _after(original: Callable[..., Any], note: Note, mark: str, kind: str) -> Callable[..., Any]:
