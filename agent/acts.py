@@ -16,7 +16,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 WAKERS = "_unstuck_wakers"
-"""The attribute of a primitive that bears the list of its acts."""
+"""The attribute of a primitive that bears the list of its acts; a single one may stand there by itself."""
 SETTER, PUTTER, TAKER = "_unstuck_setter", "_unstuck_putter", "_unstuck_taker"
 FINISHER, NOTIFIER, RELEASER = "_unstuck_finisher", "_unstuck_notifier", "_unstuck_releaser"
 """Marks: the attributes of a primitive that bear a reference to the last one who acted, by kind of act."""
@@ -27,6 +27,8 @@ RESTING, REST = "_unstuck_rest", 7
 MARKS = (SETTER, PUTTER, TAKER, FINISHER, NOTIFIER, RELEASER)
 SET, PUT, GET, DONE, NOTIFY, RELEASE, SHUTDOWN = "set", "put", "get", "task_done", "notify", "release", "shutdown"
 
+FIRST = 0.0
+"""The time of an act before all others on its primitive: when it was is of no consequence, and not asked for."""
 MOST_ACTS = 16
 """Notes on one primitive."""
 CALLBACK = "a callback"
@@ -73,7 +75,7 @@ class Act(NamedTuple):
     lasti: int
     """Where in ``code`` the act was called for; without a code, by the loop itself."""
     when: float
-    """Monotonic seconds."""
+    """Monotonic seconds; FIRST for an act that stands first in the list."""
 
 
 MANY = Act("", None, "many", None, -1, 0.0)

@@ -147,7 +147,8 @@ def wakers_of(primitive: Any, *kinds: str) -> Wakers:
     if isinstance(primitive, asyncio.Barrier):
         primitive = primitive._cond  # type: ignore[attr-defined]
     notes = vars(primitive) if hasattr(primitive, "__dict__") else {}
-    acts = [Act(*entry) for entry in list(notes.get(WAKERS) or ())]
+    entries = notes.get(WAKERS) or ()
+    acts = [Act(*entry) for entry in (list(entries) if isinstance(entries, list) else [entries] if entries else ())]
     found = tuple(_waker(act) for act in acts if act != MANY and (not kinds or act.kind in kinds))
     return Wakers(found, MANY in acts or _come_and_go(found), notes.get(SITE) is not None)
 

@@ -300,6 +300,43 @@ def test_when_a_thread_acts_without_the_loop() -> None:
     run(program)
 
 
+@pytest.mark.parametrize(("make", "act"), [(asyncio.Event, "set"), (asyncio.LifoQueue, "task_done")])
+def test_when_a_task_acts_after_a_thread(make: Callable[[], Any], act: str) -> None:
+    """It does not take the thread's place, though it has just acted elsewhere and is known."""
+
+    async def program() -> None:
+        asyncio.Event().set()
+        primitive = make()
+        if act == "task_done":
+            primitive.put_nowait(1)
+            primitive.put_nowait(1)
+        thread = threading.Thread(target=getattr(primitive, act), name="pump")
+        thread.start()
+        thread.join()
+        if act == "set":
+            primitive.clear()
+        getattr(primitive, act)()
+        acts = wakers_of(primitive, SET, DONE)
+        assert ["thread pump"] == [each.name for each in acts.foreign]
+        assert [asyncio.current_task()] == [each.task for each in acts.all if each.task]
+
+    run(program)
+
+
+@pytest.mark.parametrize("act", [act_on_event, act_on_queue, act_on_signal])
+def test_when_one_task_acts_on_one_primitive_after_another(act: Callable[[], Any]) -> None:
+    """It is noted on each of them, with the place."""
+
+    async def program() -> None:
+        for _ in range(3):
+            primitive, code = await act()
+            (first, *_) = wakers_of(primitive).all
+            assert asyncio.current_task() is first.task
+            assert code == said(first)[2]
+
+    run(program)
+
+
 def test_when_a_task_acts_in_its_eager_step() -> None:
     """Its creation has not been seen yet: it counts as foreign."""
     if not hasattr(asyncio, "eager_task_factory"):

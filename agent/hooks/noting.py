@@ -9,6 +9,7 @@ Laws:
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import inspect
 import sys
@@ -19,7 +20,20 @@ from time import monotonic
 from types import CodeType, FrameType
 from typing import Any
 
-from ..acts import BY_CALLBACK, CALLBACK, DONE, EXACT, FINISHER, GET, MANY, MOST_ACTS, NOBODY, UNKNOWN_TASK, WAKERS
+from ..acts import (
+    BY_CALLBACK,
+    CALLBACK,
+    DONE,
+    EXACT,
+    FINISHER,
+    FIRST,
+    GET,
+    MANY,
+    MOST_ACTS,
+    NOBODY,
+    UNKNOWN_TASK,
+    WAKERS,
+)
 from ..attributes import own
 from ..state import State, TaskRecord
 from .obituaries import record_of, watch
@@ -29,6 +43,7 @@ Note = Callable[[Any, str, str], None]
 
 _MOST_OF_ONE_SITE, _MOST_SITES = 64, 1_000
 _put: Callable[[Any, str, Any], None] = object.__setattr__
+_QUEUE: Any = asyncio.Queue
 _RUN_HANDLE = asyncio.Handle._run.__code__
 _MAKING_QUEUE: CodeType = inspect.unwrap(asyncio.Queue.__init__).__code__
 
@@ -46,54 +61,86 @@ UNNOTED = {id(_MAKING_QUEUE): _MAKING_QUEUE}
 """Of these, what acts on an event of which nobody will ever ask: its own, or one that stays set."""
 
 
-def noter(state: State) -> Note:
+def noter(state: State, entering: Entering | None = None) -> Note:  # noqa: C901 - each call would cost
     """The function that enters an actor."""
-    entering = _Entering()
-    getframe, enter_task, passing, unnoted = sys._getframe, entering.task, PASSING, UNNOTED
+    entering = entering or Entering()
+    getframe, running, passing, put, read = sys._getframe, asyncio.current_task, PASSING, _put, object.__getattribute__
 
-    def note(primitive: Any, mark: str, kind: str) -> None:
+    def note(primitive: Any, mark: str, kind: str) -> None:  # noqa: C901
         try:
-            frame: FrameType | None = getframe(2)
-            while frame is not None and id(frame.f_code) in passing:
-                if id(frame.f_code) in unnoted:
+            frame: Any = getframe(2)
+            code = frame.f_code
+            if id(code) in passing:
+                frame, noted = _caller_of(frame)
+                if not noted:
                     return
-                frame = frame.f_back if frame.f_code is not _RUN_HANDLE else None
-            if state.on:
-                task, entries = entering.running(), _entries_of(primitive)
-                enter = enter_task if task is not None else entering.stranger
-                _put(primitive, mark, enter(entries, kind, task, frame))
-                if kind is GET or kind is DONE:
-                    _put(primitive, EXACT, _needs_all_takers(primitive, kind))
+                code = frame and frame.f_code
+            if not state.on:
+                return
+            record = entering.last
+            try:
+                task, entries = running(), read(primitive, WAKERS)  # not the fast way: acts may come from any thread
+                if task is None or record() is not task or not record.watched or not code:
+                    record = None
+            except (AttributeError, RuntimeError):  # made before the agent came; no loop in this thread
+                task, entries, record = _running(), own(primitive, WAKERS, None), None
+            if record is not None and entries is None:
+                put(primitive, WAKERS, (kind, record, "", code, frame.f_lasti, FIRST))
+                put(primitive, mark, record)
+            elif record is not None and type(entries) is tuple:
+                if entries[0] is not kind or entries[1] is not record:
+                    put(primitive, WAKERS, [entries, (kind, record, "", code, frame.f_lasti, monotonic())])
+                put(primitive, mark, record)
+            else:
+                enter = entering.task if task is not None else entering.stranger
+                put(primitive, mark, enter(_list(primitive, entries), kind, task, frame))
+            if kind is GET or kind is DONE:
+                put(primitive, EXACT, kind is DONE or _needs_all_takers(primitive))
         except Exception:  # noqa: BLE001 - whatever it is, the program must not notice
             return
 
     return note
 
 
-def _entries_of(primitive: Any) -> list[Any]:
-    entries: list[Any] | None = own(primitive, WAKERS, None)
-    if entries is None:
-        entries = []
+def _running() -> Any:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _caller_of(frame: FrameType | None) -> tuple[FrameType | None, bool]:
+    """Who called for an act that this frame passes on, None if it was the loop itself; and whether it counts."""
+    while frame is not None and id(frame.f_code) in PASSING:
+        if id(frame.f_code) in UNNOTED:
+            return None, False
+        frame = frame.f_back if frame.f_code is not _RUN_HANDLE else None
+    return frame, True
+
+
+def _list(primitive: Any, entries: Any) -> Any:
+    """The acts on a primitive, as a list on itself: a single act stands there alone."""
+    if type(entries) is not list:
+        entries = [] if entries is None else [entries]
         _put(primitive, WAKERS, entries)
     return entries
 
 
-def _needs_all_takers(queue: Any, kind: str) -> bool:
-    return kind is DONE or own(queue, FINISHER, NOBODY) is not NOBODY or own(queue, "_maxsize", 1) > 0
+def _needs_all_takers(queue: Any) -> bool:
+    if type(queue) is _QUEUE:
+        return queue._unstuck_finisher is not NOBODY or queue._maxsize > 0
+    return own(queue, FINISHER, NOBODY) is not NOBODY or own(queue, "_maxsize", 1) > 0
 
 
-class _Entering:
+class Entering:
+    """Who acted: the mark to leave, and the entry in a primitive's list."""
+
     def __init__(self) -> None:
-        self.current = asyncio.current_task  # not the fast way: acts may come from any thread
         self.sites: dict[Any, int] = {}
         self.last: Any = NOBODY
         """The record of the task that was entered last: many primitives in a row are one task's."""
-
-    def running(self) -> Any:
-        try:
-            return self.current()
-        except RuntimeError:  # no loop in this thread
-            return None
+        self.thread = 0
+        """The thread it runs in."""
 
     def task(self, entries: list[Any], kind: str, task: Any, frame: FrameType | None) -> Any:
         """Enter a task; return the mark."""
@@ -102,7 +149,7 @@ class _Entering:
             record = self._record(task)
             if record is None:  # an eager task that has yet to suspend, or one made behind our back
                 return self.stranger(entries, kind, task, frame)
-            self.last = record
+            self.last, self.thread = record, _thread.get_ident()
         if not record.watched:
             entries[:] = [MANY]
         if entries:

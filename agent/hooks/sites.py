@@ -111,7 +111,7 @@ def _event(_original: Init, getframe: Callable[[int], Any] = sys._getframe) -> I
         nonlocal usual
         self._waiters = deque()
         self._value = False
-        self._unstuck_setter, self._unstuck_rest = NOBODY, 0
+        self._unstuck_setter, self._unstuck_rest, self._unstuck_wakers = NOBODY, 0, None
         try:
             frame = getframe(1)
             code = frame.f_code
@@ -143,7 +143,7 @@ def _condition(_original: Init) -> Init:
         self.acquire = lock.acquire
         self.release = lock.release
         self._waiters = deque()
-        self._unstuck_notifier = NOBODY
+        self._unstuck_notifier, self._unstuck_wakers = NOBODY, None
         self._unstuck_site = site
 
     return __init__
@@ -211,7 +211,7 @@ def _queue(_original: Init) -> Init:
         if shuts_down:
             self._is_shutdown = False
         self._unstuck_putter = self._unstuck_taker = self._unstuck_finisher = NOBODY
-        self._unstuck_exact = True
+        self._unstuck_exact, self._unstuck_wakers = True, None
         self._unstuck_site = finished._unstuck_site = _caller()
 
     return __init__
@@ -231,7 +231,7 @@ def _any(original: Init) -> Init:
 def _any_event(original: Init) -> Init:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        self._unstuck_setter, self._unstuck_rest = NOBODY, 0
+        self._unstuck_setter, self._unstuck_rest, self._unstuck_wakers = NOBODY, 0, None
         self._unstuck_site = _caller()
 
     return __init__
@@ -240,7 +240,7 @@ def _any_event(original: Init) -> Init:
 def _any_condition(original: Init) -> Init:
     def __init__(self: Any, lock: Any = None, *args: Any, **kwargs: Any) -> None:
         original(self, lock, *args, **kwargs)
-        self._unstuck_notifier = NOBODY
+        self._unstuck_notifier, self._unstuck_wakers = NOBODY, None
         self._unstuck_site = site = _caller()
         if lock is None:
             self._lock._unstuck_site = site
@@ -261,7 +261,7 @@ def _any_queue(original: Init) -> Init:
     def __init__(self: Any, maxsize: int = 0, *args: Any, **kwargs: Any) -> None:
         original(self, maxsize, *args, **kwargs)
         self._unstuck_putter = self._unstuck_taker = self._unstuck_finisher = NOBODY
-        self._unstuck_exact = True
+        self._unstuck_exact, self._unstuck_wakers = True, None
         self._unstuck_site = _caller()
 
     return __init__

@@ -12,6 +12,7 @@ Laws:
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import functools
 import sys
@@ -22,7 +23,9 @@ from ..acts import (
     BY_CALLBACK,
     DONE,
     FINISHER,
+    FIRST,
     GET,
+    NOBODY,
     NOTIFIER,
     NOTIFY,
     PUT,
@@ -37,7 +40,7 @@ from ..patching import Patches
 from ..state import State
 from . import queues_312, queues_313
 from .bodies import has_known_bodies
-from .noting import Note, noter
+from .noting import PASSING, Entering, Note, noter
 from .tasks import fast_running_task, running_tasks
 
 _SET = ("_value", "_waiters", "done", "set_result")
@@ -46,12 +49,13 @@ _TASK_DONE = ("_unfinished_tasks", "ValueError", "_finished", "set")
 
 def install(patches: Patches, state: State) -> Note:
     """Hook Event, Condition and Queue; return the function that notes, for semaphores to use."""
-    note = noter(state)
+    entering = Entering()
+    note = noter(state, entering)
     patches.replace(asyncio.Condition, "notify", _after(asyncio.Condition.notify, note, NOTIFIER, NOTIFY))
     event: Any = asyncio.Event
     known = has_known_bodies(event, {"set": _SET})
     setting = _set if sys.version_info >= (3, 12) else _set_311
-    patches.replace(event, "set", setting(note) if known else _after(event.set, note, SETTER, SET))
+    patches.replace(event, "set", setting(note, entering, state) if known else _after(event.set, note, SETTER, SET))
     _install_queue(patches, note)
     return note
 
@@ -90,10 +94,12 @@ def _after(original: Callable[..., Any], note: Note, mark: str, kind: str) -> Ca
     return noted
 
 
-def _set(note: Note) -> Callable[..., Any]:
-    current = fast_running_task()
+def _set(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  # noqa: C901 - a call would cost
+    current, getframe, passing = fast_running_task(), sys._getframe, PASSING
+    usual: Any = None
 
-    def set(self: Any) -> None:
+    def set(self: Any) -> None:  # noqa: C901
+        nonlocal usual
         if not self._value:
             self._value = True
             for waiter in self._waiters:
@@ -105,23 +111,36 @@ def _set(note: Note) -> Callable[..., Any]:
                     self._unstuck_rest = rest - 1
                     return
                 last, task = self._unstuck_setter, current()
-                if last() is not task or (task is None and last is not BY_CALLBACK):
+                if last is NOBODY and self._unstuck_wakers is None:
+                    record = entering.last
+                    if record() is task and task is not None and record.watched and state.on:
+                        frame = getframe(1)
+                        code = frame.f_code
+                        if code is usual or id(code) not in passing:
+                            usual = code
+                            self._unstuck_setter = record
+                            self._unstuck_wakers = (SET, record, "", code, frame.f_lasti, FIRST)
+                            return
+                    note(self, SETTER, SET)
+                elif last() is not task or (task is None and last is not BY_CALLBACK):
                     note(self, SETTER, SET)
                 else:
                     self._unstuck_rest = REST
             except RecursionError:
                 return
-            except (AttributeError, RuntimeError):
+            except (AttributeError, RuntimeError, ValueError):  # made before the agent came; no loop; called by C
                 note(self, SETTER, SET)
 
     return functools.wraps(asyncio.Event.set)(set)
 
 
-def _set_311(note: Note) -> Callable[..., Any]:
+def _set_311(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  # noqa: C901 - as above
     """For 3.11: see ``queues_312``."""
-    running = running_tasks()
+    running, getframe, passing, thread = running_tasks(), sys._getframe, PASSING, _thread.get_ident
+    usual: Any = None
 
-    def set(self: Any) -> None:
+    def set(self: Any) -> None:  # noqa: C901
+        nonlocal usual
         if not self._value:
             self._value = True
             for waiter in self._waiters:
@@ -133,13 +152,24 @@ def _set_311(note: Note) -> Callable[..., Any]:
                     self._unstuck_rest = rest - 1
                     return
                 last = self._unstuck_setter
-                if last() not in running and (running or last is not BY_CALLBACK):
+                if last is NOBODY and self._unstuck_wakers is None:
+                    record = entering.last
+                    if record() in running and record.watched and thread() == entering.thread and state.on:
+                        frame = getframe(1)
+                        code = frame.f_code
+                        if code is usual or id(code) not in passing:
+                            usual = code
+                            self._unstuck_setter = record
+                            self._unstuck_wakers = (SET, record, "", code, frame.f_lasti, FIRST)
+                            return
+                    note(self, SETTER, SET)
+                elif last() not in running and (running or last is not BY_CALLBACK):
                     note(self, SETTER, SET)
                 else:
                     self._unstuck_rest = REST
             except RecursionError:
                 return
-            except AttributeError:
+            except (AttributeError, ValueError):
                 note(self, SETTER, SET)
 
     return functools.wraps(asyncio.Event.set)(set)
