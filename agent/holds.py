@@ -149,12 +149,19 @@ def _by_hand(resource: Any) -> list[tuple[int, weakref.ref[Any], Place]]:
         note = getattr(resource, "_locked", None)
         return [(id(note[0]()), note[0], (line_of(note[1], note[2]), note[1]))] if isinstance(note, tuple) else []
     holds = list(getattr(resource, HOLDS, None) or ())
-    places = {} if FOREIGN in holds else dict(getattr(resource, PLACES, None) or {})
+    places = places_of(resource) if FOREIGN not in holds else {}
     return [
         (key, ref, (line_of(code, lasti), code))
         for key in dict.fromkeys(holds)
-        for ref, code, lasti in list(places.get(key, ()))[-holds.count(key) :]
+        for ref, code, lasti, _key in places.get(key, ())[-holds.count(key) :]
     ]
+
+
+def places_of(semaphore: Any) -> dict[int, list[Any]]:
+    """Where each holder took its units by hand. What is only one stands by itself on the semaphore."""
+    known = getattr(semaphore, PLACES, None) or {}
+    known = {known[3]: known} if type(known) is tuple else dict(known)
+    return {key: [found] if type(found) is tuple else list(found) for key, found in known.items()}
 
 
 def _blocks(link: Link, inner: Link | None, resource: Any) -> Iterator[int]:

@@ -22,9 +22,15 @@ from typing import Any
 
 from ..patching import Patches
 from ..state import DEBTORS, State
-from .doubt import judge
+from .bodies import has_known_bodies
+from .doubt import judge, undoes
 from .knot import Gate
 from .orders import KIND, Orders
+
+_KNOWN = {
+    "release": ("_locked", "_wake_up_first", "RuntimeError"),
+    "_wake_up_first": ("_waiters", "next", "iter", "StopIteration", "done", "set_result"),
+}
 
 
 def install(patches: Patches, state: State, wanted: frozenset[str]) -> None:
@@ -44,7 +50,12 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
     state, current, block, unblock = gate.state, gate.current, gate.block, gate.unblock
     ref, getframe = weakref.ref, sys._getframe
     taken, wanted = (orders.taken, orders.wanted) if orders is not None else (_forget, _ignore)
+    known = has_known_bodies(plain, _KNOWN)
     holder: Any = None
+    keep: Any = None  # the last task's reference: while it lives, ref() hands it out again for nothing
+    usual_taken: Any = None  # the last two places between which a lock was taken and given back as it should be
+    usual_given: Any = None
+    usual_call = -1
 
     async def __aenter__(self: Any) -> None:
         nonlocal holder
@@ -71,13 +82,17 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
             self.release()
 
     async def acquire(self: Any) -> bool:
-        nonlocal holder
+        nonlocal holder, keep
         if not state.on:  # a condition keeps this method
             return await take(self)
         try:
             task, frame = current(), getframe(1)
             code = frame.f_code
-            note: Any = id(task) if code is entering else (ref(task), code, frame.f_lasti)
+            if code is entering:
+                note: Any = id(task)
+            else:
+                keep = ref(task)
+                note = (keep, code, frame.f_lasti)
             del frame
         except (RuntimeError, TypeError, ValueError):  # no loop, no task, driven by C
             return await take(self)
@@ -98,13 +113,28 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
         return True
 
     def release(self: Any) -> None:
-        nonlocal holder
+        nonlocal holder, usual_taken, usual_given, usual_call
         note = self._locked
-        give(self)
+        if known and note and not self._waiters and type(self) is plain:
+            self._locked = False
+        else:
+            give(self)
         if holder is self:
             holder = None
-        if state.on:
-            judge(self, note, gate)
+        if not state.on:
+            return
+        try:
+            if type(note) is tuple and note[0]() is current():
+                frame = getframe(1)
+                code, call = frame.f_code, frame.f_lasti
+                if code is usual_given and call == usual_call and note[1] is usual_taken:
+                    return
+                if undoes(note[1], frame):
+                    usual_taken, usual_given, usual_call = note[1], code, call
+                    return
+        except (RuntimeError, ValueError):  # no loop runs here, or called by C
+            pass
+        judge(self, note, gate)
 
     def locked(self: Any) -> bool:
         return bool(self._locked)

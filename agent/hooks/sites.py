@@ -158,7 +158,7 @@ def _semaphore(_original: Init, getframe: Callable[[int], Any] = sys._getframe) 
             raise ValueError("Semaphore initial value must be >= 0")
         self._waiters = None
         self._value = value
-        self._unstuck_holds = []
+        self._unstuck_holds, self._unstuck_places = [], None
         try:
             frame = getframe(1)
             code = frame.f_code
@@ -184,7 +184,7 @@ def _bounded(original: Init) -> Init:
                 raise ValueError("Semaphore initial value must be >= 0")
             self._waiters = None
             self._value = value
-            self._unstuck_holds = []
+            self._unstuck_holds, self._unstuck_places = [], None
         self._unstuck_site = (*(_caller() or _NOWHERE), value)
 
     return __init__
