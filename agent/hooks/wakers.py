@@ -44,6 +44,7 @@ from .noting import PASSING, Entering, Note, noter
 from .tasks import fast_running_task, running_tasks
 
 _SET = ("_value", "_waiters", "done", "set_result")
+_NOTIFY = ("locked", "RuntimeError")
 _TASK_DONE = ("_unfinished_tasks", "ValueError", "_finished", "set")
 
 
@@ -51,7 +52,7 @@ def install(patches: Patches, state: State) -> Note:
     """Hook Event, Condition and Queue; return the function that notes, for semaphores to use."""
     entering = Entering()
     note = noter(state, entering)
-    patches.replace(asyncio.Condition, "notify", _after(asyncio.Condition.notify, note, NOTIFIER, NOTIFY))
+    patches.replace(asyncio.Condition, "notify", _notify(note))
     event: Any = asyncio.Event
     known = has_known_bodies(event, {"set": _SET})
     setting = _set if sys.version_info >= (3, 12) else _set_311
@@ -92,6 +93,30 @@ def _after(original: Callable[..., Any], note: Note, mark: str, kind: str) -> Ca
         return given
 
     return noted
+
+
+def _notify(note: Note) -> Callable[..., Any]:
+    """Where nobody waits there is nobody to wake: the original is asked only where somebody does."""
+    plain: Any = asyncio.Condition
+    original, current = plain.notify, fast_running_task()
+    known = getattr(getattr(original, "__code__", None), "co_names", ())[:2] == _NOTIFY
+
+    def notify(self: Any, n: int = 1) -> None:
+        if known and not self._waiters and type(self) is plain:
+            if not self.locked():
+                raise RuntimeError("cannot notify on un-acquired lock")
+        else:
+            original(self, n)
+        try:
+            last, task = self._unstuck_notifier, current()
+            if last() is not task or (task is None and last is not BY_CALLBACK):
+                note(self, NOTIFIER, NOTIFY)
+        except RecursionError:
+            return
+        except (AttributeError, RuntimeError):  # made before the agent came; no loop in this thread
+            note(self, NOTIFIER, NOTIFY)
+
+    return functools.wraps(original)(notify)
 
 
 def _set(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  # noqa: C901 - a call would cost
