@@ -56,6 +56,37 @@ def test_when_an_error_is_lost(program: Program, error: str, task: str) -> None:
         assert failed.created_at is None or failed.created_at.file == failed.stack[-1].file
 
 
+def test_when_a_request_loses_an_error() -> None:
+    """The finding bears the span within which the task was made; the spans of the task itself were over by then."""
+    trace = pytest.importorskip("opentelemetry.sdk.trace")
+    tracer = trace.TracerProvider().get_tracer("test")
+    spans: list[tuple[str, str]] = []
+
+    async def fails() -> None:
+        with tracer.start_as_current_span("job"):
+            raise LookupError
+
+    async def left_behind(failed: asyncio.Event) -> None:
+        await failed.wait()
+        raise KeyError
+
+    async def program() -> None:
+        with tracer.start_as_current_span("request") as span:
+            context = span.get_span_context()
+            spans.append((f"{context.trace_id:032x}", f"{context.span_id:016x}"))
+            failed = asyncio.Event()
+            asyncio.create_task(fails())  # noqa: RUF006 - that is the bug
+            try:
+                await asyncio.gather(fails(), left_behind(failed))
+            except LookupError:
+                failed.set()
+        await asyncio.sleep(0.01)
+
+    found = find(program)
+    assert ["KeyError", "LookupError"] == sorted(finding.core[0].error or "" for finding in found)
+    assert spans * 2 == [(finding.core[0].trace_id, finding.core[0].span_id) for finding in found]
+
+
 @pytest.mark.parametrize("program", ASKED, ids=lambda each: each.__name__)
 def test_when_somebody_asks_or_can(program: Program) -> None:
     """Not a word, in many runs."""

@@ -55,6 +55,29 @@ def _unheard() -> Iterator[None]:
         await_what_was_kept()
 
 
+def test_when_a_request_forgets_to_await() -> None:
+    """The finding bears its span, if the coroutine was thrown away at once; later it may be in anybody's."""
+    trace = pytest.importorskip("opentelemetry.sdk.trace")
+    tracer = trace.TracerProvider().get_tracer("test")
+    spans: list[str] = []
+    kept: list[object] = []
+
+    async def program() -> None:
+        with tracer.start_as_current_span("request") as span:
+            spans.append(f"{span.get_span_context().span_id:016x}")
+            save(1)
+            kept.append(keep())
+        with tracer.start_as_current_span("another"):
+            kept.clear()
+
+    found = {finding.core[0].coro: finding.core[0].span_id for finding in find(program)}
+    assert {"save": spans[0], "keep": None} == found
+
+
+async def keep() -> None:
+    pass
+
+
 def find(program: Program) -> list[Finding]:
     """What is found in one run."""
     with harness.agent() as ear:

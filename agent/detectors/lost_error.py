@@ -89,6 +89,7 @@ def _view(fact: LostError) -> TaskView:
         stack=tuple(Place.at(*spot) for spot in fact.raised),
         created_at=_made_at(fact),
         error=fact.error,
+        **fact.span._asdict(),
     )
 
 

@@ -5,7 +5,7 @@ Laws:
 - The place is the call's where that is known: the call's result was thrown away at once, or the dropping
   function names the coroutine function just once, or no other place of its module does (then the note says
   so). Else it is where the coroutine was dropped.
-- Repeats of one place are one finding.
+- Repeats of one place are one finding, with the span of the first.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..mentions import mentions, only_mention, throws_away
 from ..snapshot import Place, TaskView
 from ..stacks import line_of
 from ..state import State
+from ..tracing import NO_SPAN
 from .model import Sight
 from .tally import Tally
 
@@ -76,6 +77,7 @@ def _view(fact: Unawaited, name: str, called: Place | None, shown: Place) -> Tas
         holds=(),
         stack=(shown,),
         created_at=called,
+        **(fact.span if throws_away(fact.dropped_in, fact.lasti) else NO_SPAN)._asdict(),  # else it may be anybody's
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..patching import Patches
 from ..state import State
+from ..tracing import SpanId, current_span
 
 KIND = "never-awaited"
 LIBRARY = ("asyncio", "concurrent", "unstuck")
@@ -37,6 +38,8 @@ class Unawaited:
     """Whose functions are on the stack, innermost first, asyncio's and ours left out."""
     origin: tuple[str, int, str] | None
     """Where it was called, when the interpreter tracks that (asyncio's debug mode)."""
+    span: SpanId
+    """That is current where it was dropped."""
 
 
 def install(patches: Patches, state: State) -> None:
@@ -74,6 +77,7 @@ def _fact(coro: Any, frame: FrameType) -> Unawaited:
         dropped_module=_module(frame),
         modules=_modules(frame),
         origin=origin[0] if origin else None,
+        span=current_span(),
     )
 
 

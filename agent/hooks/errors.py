@@ -20,6 +20,7 @@ from typing import Any
 from ..imports import after_import
 from ..patching import Patches
 from ..state import State
+from ..tracing import NO_SPAN, SpanId, span_of
 
 KIND = "lost-error"
 UNASKED, DROPPED = "unasked", "dropped"
@@ -50,6 +51,8 @@ class LostError:
     """Where the future was made, if only asyncio's debug mode knows."""
     loop: str
     sure: bool
+    span: SpanId
+    """Of the task's context as it ended: that of whoever made it, for its own spans are over."""
 
 
 Listener = Callable[[Any, dict[str, Any]], None]
@@ -113,6 +116,7 @@ def lost(how: str, future: Any, error: BaseException, state: State, sure: bool =
         made_at=(made[-1].filename, made[-1].lineno, made[-1].name) if made else None,
         loop=f"{type(loop).__name__}-{id(loop):x}",
         sure=sure,
+        span=span_of(future) if coro is not None else NO_SPAN,
     )
 
 
