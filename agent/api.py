@@ -47,7 +47,6 @@ class _Agent:
         self.watchdog = Watchdog(self.pipeline)
         self.state.on_knot = self.watchdog.on_knot
         self.watchdog.on_dismissal = _dismiss
-        self.pipeline.exports.on_borrowing = _leave_before_them
         if self.pipeline.exports.sinks:
             before_sigterm(_at_exit)
         hooks.install(self.patches, self.state, self.watchdog.on_loop, settings.detect)
@@ -125,6 +124,7 @@ def _register_once() -> None:
         return
     _at_fork_registered = True
     atexit.register(_at_exit)
+    leaving.before_exit_functions(_leave_first)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
@@ -140,10 +140,11 @@ def _at_exit() -> None:
         _agent.pipeline.finish()
 
 
-def _leave_before_them() -> None:
+def _leave_first() -> None:
     """What is told last must be told before those end who pass it on: who registers last is called first."""
-    atexit.unregister(_at_exit)
-    atexit.register(_at_exit)
+    if _agent is not None and _agent.pipeline.exports.sinks:
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
 
 
 def _before_fork() -> None:

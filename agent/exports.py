@@ -24,9 +24,6 @@ class Exports:
     def __init__(self, sinks: Iterable[Sink], subject: Callable[[], Subject]) -> None:
         self.sinks = [sink for sink in sinks if isinstance(sink, Remote)]
         self._subject = subject
-        self.on_borrowing: Callable[[], None] = _nobody_minds
-        """Called when a sink begins to use what the application ends at exit."""
-        self._borrowed = 0
         self._offered = 0.0
         self._signs = self._begin()
 
@@ -41,7 +38,6 @@ class Exports:
             self._offered, vitals = now, signs.take(now, is_last)
             for sink in self.sinks:
                 sink.offer(vitals)
-            self._look_who_borrows()
 
     def pause(self) -> None:
         """The process is about to fork: no thread of a sink's, if that can be had at once."""
@@ -54,19 +50,9 @@ class Exports:
             sink.disown()
         self._signs = self._begin()
 
-    def _look_who_borrows(self) -> None:
-        borrowed = sum(sink.borrowed for sink in self.sinks)
-        if borrowed > self._borrowed:
-            self._borrowed = borrowed
-            self.on_borrowing()
-
     def _begin(self) -> VitalSigns | None:
         if not self.sinks:
             return None
         from .vitals import VitalSigns
 
         return VitalSigns(self._subject())
-
-
-def _nobody_minds() -> None:
-    """There is nothing to be done."""

@@ -1,4 +1,4 @@
-"""The end by SIGTERM, where the program has no handler for it: what is still to be told is told first.
+"""The end of the process. By SIGTERM, where the program has no handler for it: what is still to be told is told first.
 
 Python's own exit functions do not run when a signal ends the process, and some servers, uvicorn among them, end
 themselves by the signal again after an orderly shutdown.
@@ -19,6 +19,16 @@ from types import FrameType
 from typing import Any
 
 _farewell: Callable[[], None] | None = None
+
+
+def before_exit_functions(call: Callable[[], None]) -> None:
+    """Call this when the main thread has ended, before the first exit function; never, where Python knows no way."""
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        try:
+            register(call)
+        except RuntimeError:  # that moment has passed
+            return
 
 
 def before_sigterm(farewell: Callable[[], None]) -> None:

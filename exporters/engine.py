@@ -42,7 +42,7 @@ class Engine:
         self._hush = Hush()
         self._outlets: dict[str, Outlet | None] = {}
         self._is_over = False
-        self.borrowed: dict[int, Any] = {}
+        self._borrowed: dict[int, Any] = {}
         """Providers of the application's that were used, by id."""
         self._known: Any = None
         ways = Ways(self._outlet, self._resource, self._borrow, version)
@@ -113,7 +113,7 @@ class Engine:
 
     def flush_theirs(self) -> None:
         """The application may not get the chance to: send what was handed to its providers."""
-        for provider in self.borrowed.values():
+        for provider in self._borrowed.values():
             try:
                 provider.force_flush(timeout_millis=_THEIR_TIME)
             except Exception:  # noqa: BLE001 - whatever processors the application has
@@ -157,7 +157,7 @@ class Engine:
             self.complain(sentence)
 
     def _borrow(self, provider: Any) -> None:
-        self.borrowed[id(provider)] = provider
+        self._borrowed[id(provider)] = provider
 
     def _open(self) -> list[Outlet]:
         return [outlet for outlet in list(self._outlets.values()) if outlet is not None]

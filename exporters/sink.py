@@ -59,11 +59,6 @@ class OtlpSink:
         self._worker: _Worker | None = None
         self._is_useless = False
 
-    @property
-    def borrowed(self) -> int:
-        """How many providers of the application's are used."""
-        return len(self._engine.borrowed) if self._engine is not None else 0
-
     # -- called by the agent -----------------------------------------------------------------------
 
     def write(self, event: Event) -> None:

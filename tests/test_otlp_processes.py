@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from .children import environment
-from .receiver import Backend, attributes, until
+from .receiver import PATIENCE, Backend, attributes, until
 from .test_otlp_delivery import free_port
 
 DEADLOCK = """
@@ -31,6 +32,11 @@ async def both(first, second):
 async def deadlock():
     a, b = asyncio.Lock(), asyncio.Lock()
     return [asyncio.create_task(both(a, b)), asyncio.create_task(both(b, a))]
+
+async def found(is_found=True):
+    from unstuck.agent import api
+    while bool(api.current().pipeline.ledger.open_findings()) != is_found:
+        await asyncio.sleep(0.01)
 """
 FOREVER = """
 async def main():
@@ -65,7 +71,7 @@ def program(backend: Backend, code: str, *command: str, **more: str) -> Iterator
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """The exit code, and what was said on stderr."""
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, errors
 
 
@@ -86,11 +92,25 @@ def test_when_sigterm_comes_and_the_backend_is_gone(backend: Backend) -> None:
     """The end waits for a moment only, and what was lost is said."""
     with program(backend, FOREVER) as process:
         backend.wait(lambda: backend.events("opened"))
-        backend.status, backend.slowness = 503, 60.0
+        backend.status = 503
+        backend.answers.clear()
         process.terminate()
         code, errors = ended(process)
     assert -signal.SIGTERM == code
     assert "not exported, for the backend was slow or gone: " in errors
+
+
+def test_when_sigterm_comes_in_the_middle_of_an_export(backend: Backend) -> None:
+    """The same, where the backend has not answered yet: the finding's opening is in hand, its end comes after it."""
+    backend.answers.clear()
+    with program(backend, FOREVER, OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="none") as process:
+        backend.wait(lambda: backend.requests)
+        process.terminate()
+        code, errors = ended(process)
+        assert not backend.answers.is_set()
+    assert -signal.SIGTERM == code
+    assert errors.startswith("unstuck: not exported, for the backend was slow or gone: ")
+    assert 2 == sum(int(number) for number in re.findall(r" (\d+) ", errors))
 
 
 def test_when_the_program_has_a_handler_of_its_own(backend: Backend) -> None:
@@ -116,9 +136,7 @@ def test_when_the_program_ends_by_itself(backend: Backend) -> None:
         while not hasattr(sys.modules.get("unstuck.exporters.engine"), "Engine"):
             await asyncio.sleep(0.01)
         tasks = await deadlock()
-        while not agent.current().pipeline.ledger.open_findings():
-            await asyncio.sleep(0.01)
-    from unstuck.agent import api as agent
+        await found()
     asyncio.run(main())
     """
     with program(backend, textwrap.dedent(code)) as process:
@@ -128,6 +146,8 @@ def test_when_the_program_ends_by_itself(backend: Backend) -> None:
 
 def test_when_the_program_ends_too_soon(backend: Backend) -> None:
     """Opentelemetry cannot be loaded any more when the interpreter goes down: that is said, unless it was in time."""
+    late = "unstuck: nothing was exported: the program ended before opentelemetry was loaded\n"
+    slow = "unstuck: not exported, for the backend was slow or gone: "
     code = """
     async def main():
         tasks = await deadlock()
@@ -137,8 +157,7 @@ def test_when_the_program_ends_too_soon(backend: Backend) -> None:
     with program(backend, code, UNSTUCK_INTERVAL="1s") as process:
         code, errors = ended(process)
     assert 0 == code
-    told = "unstuck: nothing was exported: the program ended before opentelemetry was loaded\n"
-    assert (errors == told) or ("" == errors and 2 == len(backend.logs))
+    assert errors == late or errors.startswith(slow) or ("" == errors and 2 == len(backend.logs))
 
 
 def test_when_the_application_has_providers(backend: Backend) -> None:
@@ -165,7 +184,7 @@ def test_when_the_application_has_providers(backend: Backend) -> None:
         metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource))
         with trace.get_tracer("app").start_as_current_span("request"):
             tasks = await deadlock()
-        await asyncio.sleep(1.5)
+        await found()
     asyncio.run(main())
     """
     with program(backend, code, UNSTUCK_INTERVAL="100ms") as process:
@@ -185,12 +204,13 @@ def test_when_the_application_has_providers(backend: Backend) -> None:
 def test_when_the_process_forks(backend: Backend) -> None:
     """Both go on, each with its own findings; nothing of the parent's is told twice."""
     code = """
-    async def main(patience):
+    async def main():
+        await found(False)
         tasks = await deadlock()
-        await asyncio.sleep(patience)
-    asyncio.run(main(0.7))
+        await found()
+    asyncio.run(main())
     child = os.fork()
-    asyncio.run(main(0.7))
+    asyncio.run(main())
     if child:
         assert os.waitpid(child, 0)[1] == 0
     """
@@ -212,16 +232,21 @@ def logged(backend: Backend, event: str) -> list[dict[str, object]]:
 
 
 WEB = """
-import asyncio
+import asyncio, os
 LOCK = asyncio.Lock()
 
+async def stuck():
+    async with LOCK:
+        async with LOCK:
+            pass
+
 async def app(scope, receive, send):
+    if scope["type"] == "lifespan" and "STUCK" in os.environ:
+        app.task = asyncio.create_task(stuck())
     if scope["type"] != "http":
         return
     if scope["path"] == "/stuck":
-        async with LOCK:
-            async with LOCK:
-                pass
+        await stuck()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
     await send({"type": "http.response.body", "body": b"fine"})
 """
@@ -253,7 +278,7 @@ def test_when_uvicorn_is_ended_by_sigterm(backend: Backend, tmp_path: Path) -> N
 
 
 def test_when_gunicorn_forks_workers(backend: Backend, tmp_path: Path) -> None:
-    """Each of four workers exports what it finds, under its own process id, and says nothing else."""
+    """Each of four workers exports what it finds, under its own process id, and serves requests; none says anything."""
     pytest.importorskip("gunicorn")
     pytest.importorskip("uvicorn")
     pytest.importorskip("uvicorn_worker")
@@ -261,13 +286,9 @@ def test_when_gunicorn_forks_workers(backend: Backend, tmp_path: Path) -> None:
     port = free_port()
     command = ("-m", "gunicorn", "--chdir", str(tmp_path), "-w", "4", "-b", f"127.0.0.1:{port}", "--log-level", "error")
     worker = ("-k", "uvicorn_worker.UvicornWorker", "--graceful-timeout", "1", "--preload", "web:app")
-    with program(backend, "", *command, *worker) as process:
+    with program(backend, "", *command, *worker, STUCK="1") as process:
+        backend.wait(lambda: len({each["process.pid"] for each in logged(backend, "opened")}) == 4)
         until(lambda: ask(f"http://127.0.0.1:{port}/"))
-        for _ in range(60):
-            if len({each["process.pid"] for each in logged(backend, "opened")}) == 4:
-                break
-            ask(f"http://127.0.0.1:{port}/stuck", 0.2)
-        assert 4 == len({each["process.pid"] for each in logged(backend, "opened")})
         process.terminate()
         code, errors = ended(process)
     assert 0 == code

@@ -43,11 +43,6 @@ class Sink(Protocol):
 class Remote(Sink, Protocol):
     """A sink with a thread of its own, for what may take long."""
 
-    @property
-    def borrowed(self) -> int:
-        """How many things of the application's it has passed something on to; the application ends them at exit."""
-        ...
-
     def offer(self, vitals: Vitals) -> None:
         """The process in numbers; called about once a second."""
         ...
