@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import gzip
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,8 @@ _REQUESTS: dict[str, Any] = {
     "/v1/traces": traces.ExportTraceServiceRequest,
     "/v1/metrics": metrics.ExportMetricsServiceRequest,
 }
-PATIENCE = 10.0
+PATIENCE = 60.0
+"""Seconds that nobody waits but a test that fails: a busy machine may take long to load what exports."""
 
 
 class Backend:
@@ -33,9 +35,12 @@ class Backend:
         self.metrics: list[Any] = []
         self.resources: list[dict[str, Any]] = []
         self.requests = 0
+        self.headers: list[dict[str, str]] = []
+        """Of each request, in lower case."""
         self.status = 200
-        self.slowness = 0.0
-        """Seconds that each answer takes."""
+        self.answers = threading.Event()
+        """While this is not set, requests wait."""
+        self.answers.set()
         self.url = ""
 
     def take(self, request: Any) -> None:
@@ -93,7 +98,7 @@ def value(any_value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def http(port: int = 0) -> Iterator[Backend]:
+def http(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Backend]:
     """A backend over HTTP while the context lasts; ``port`` 0 is a free one."""
     backend = Backend()
 
@@ -106,8 +111,9 @@ def http(port: int = 0) -> Iterator[Backend]:
                 body = gzip.decompress(body)
             with backend.arrived:
                 backend.requests += 1
+                backend.headers.append({name.lower(): value for name, value in self.headers.items()})
                 backend.arrived.notify_all()
-            time.sleep(backend.slowness)
+            backend.answers.wait()
             status = backend.status
             if status == 200:
                 backend.take(_REQUESTS[self.path].FromString(body))
@@ -128,11 +134,15 @@ def http(port: int = 0) -> Iterator[Backend]:
 
     server = Server(("127.0.0.1", port), Handler)
     backend.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        backend.url = backend.url.replace("http:", "https:")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield backend
     finally:
+        backend.answers.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -147,8 +157,8 @@ def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
 
 
 @contextlib.contextmanager
-def grpc() -> Iterator[Backend]:
-    """The same over gRPC."""
+def grpc(tls: tuple[bytes, bytes] | None = None) -> Iterator[Backend]:
+    """The same over gRPC; ``tls`` is a key and a certificate."""
     import grpc as library
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import add_LogsServiceServicer_to_server
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import add_MetricsServiceServicer_to_server
@@ -161,6 +171,7 @@ def grpc() -> Iterator[Backend]:
             self.response = response
 
         def Export(self, request: Any, context: Any) -> Any:
+            backend.headers.append(dict(context.invocation_metadata()))
             backend.take(request)
             return self.response()
 
@@ -168,8 +179,11 @@ def grpc() -> Iterator[Backend]:
     add_LogsServiceServicer_to_server(Service(logs.ExportLogsServiceResponse), server)
     add_TraceServiceServicer_to_server(Service(traces.ExportTraceServiceResponse), server)
     add_MetricsServiceServicer_to_server(Service(metrics.ExportMetricsServiceResponse), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    backend.url = f"http://127.0.0.1:{port}"
+    if tls is None:
+        backend.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    else:
+        credentials = library.ssl_server_credentials([tls])
+        backend.url = f"https://127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     server.start()
     try:
         yield backend

@@ -14,7 +14,7 @@ from unstuck.exporters.sink import OtlpSink
 
 from . import builders, harness
 from .programs.deadlocks import both
-from .receiver import Backend, attributes
+from .receiver import PATIENCE, Backend, attributes
 
 TRACES = ["4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"]
 SPANS = ["00f067aa0ba902b7", "b7ad6b7169203331"]
@@ -145,7 +145,7 @@ def test_when_a_program_deadlocks_in_its_requests(backend: Backend) -> None:
         await asyncio.gather(request(a, b), request(b, a))
 
     with harness.agent(sinks=("otlp",)) as ear:
-        (finding,) = harness.run_until_found(program, ear, "deadlock")
+        (finding,) = harness.run_until_found(program, ear, "deadlock", PATIENCE)
     expected = {(trace.format_trace_id(each.trace_id), trace.format_span_id(each.span_id)) for each in spans}
     assert expected == {(task.trace_id, task.span_id) for task in finding.core}
     opened = backend.wait(lambda: len(backend.events("opened")) == 2 and backend.events("opened"))

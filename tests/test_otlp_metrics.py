@@ -16,7 +16,7 @@ from unstuck.exporters.sink import OtlpSink
 
 from . import builders, harness
 from .programs.deadlocks import both
-from .receiver import Backend, attributes
+from .receiver import PATIENCE, Backend, attributes
 
 SOON = "100"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -147,7 +147,7 @@ def test_when_a_program_runs(backend: Backend) -> None:
             task.cancel()
 
     with harness.agent(sinks=("otlp",)):
-        asyncio.run(asyncio.wait_for(program(), 20))
+        asyncio.run(asyncio.wait_for(program(), PATIENCE))
     waits = backend.metric(names.WAIT_DURATION)
     assert 3 <= max(point.count for point in waits)
     assert all(number >= 1 for number in series(backend, names.TASKS, names.TASK_STATE).values() if number)

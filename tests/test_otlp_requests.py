@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 
 from . import harness
-from .receiver import Backend, attributes
+from .receiver import PATIENCE, Backend, attributes
 from .test_otlp_delivery import free_port
 
 WAYS = ("there", "back")
@@ -133,7 +133,7 @@ def test_when_requests_deadlock(backend: Backend, server: Callable[..., Any], pa
                     task.cancel()
 
     with harness.agent(sinks=("otlp",), detect=frozenset({"deadlock"})):
-        asyncio.run(asyncio.wait_for(program(), 20))
+        asyncio.run(asyncio.wait_for(program(), PATIENCE))
     assert 2 == len(requests.begun)
     records = {record.trace_id.hex(): record.span_id.hex() for record in backend.events("opened")}
     assert requests.begun.keys() == records.keys()

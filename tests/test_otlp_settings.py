@@ -15,7 +15,7 @@ from unstuck.exporters import names
 from unstuck.exporters.sink import OtlpSink
 
 from . import builders, receiver
-from .receiver import Backend, attributes
+from .receiver import PATIENCE, Backend, attributes
 from .test_otlp_metrics import vitals
 from .test_otlp_processes import DEADLOCK, FOREVER, ended, program, variables
 
@@ -129,7 +129,7 @@ def test_when_a_program_is_run_by_opentelemetry_instrument(backend: Backend, tmp
     try:
         backend.wait(lambda: backend.events("opened"))
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert {"auto"} == {each["service.name"] for each in backend.resources}
