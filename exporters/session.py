@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import requests
+
+_log = logging.getLogger("opentelemetry.exporter.unstuck")
 
 
 class Session(requests.Session):
     """Closes its connection after each request. What is exported, now and then, is worth a connection of its own."""
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
-        """As ever; the answer has been read when it comes back."""
+        """As ever; the answer has been read when it comes back. Why there is none is logged, for whoever listens.
+
+        A certificate that opentelemetry was told to trust counts before one that requests finds in the environment.
+        """
+        if isinstance(self.verify, str):
+            options.setdefault("verify", self.verify)
         try:
             return super().request(*arguments, **options)
+        except requests.RequestException as failed:
+            _log.warning("%s", failed)
+            raise
         finally:
             self.hang_up()
 
