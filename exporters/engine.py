@@ -65,11 +65,12 @@ class Engine:
                 if self._spans != "off":
                     self._drawing.draw(event)
 
-    def note(self, vitals: Vitals, lost: int) -> None:
-        """The process in numbers; ``lost`` are events that never came here."""
+    def note(self, vitals: Vitals, lost_events: int, lost_lives: int) -> None:
+        """The process in numbers; lost is what never came here."""
         dropped = self.dropped()
-        if lost:
-            dropped[choosing.LOGS] = dropped.get(choosing.LOGS, 0) + lost
+        for signal, lost in ((choosing.LOGS, lost_events), (choosing.TRACES, lost_lives)):
+            if lost:
+                dropped[signal] = dropped.get(signal, 0) + lost
         self._metering.measured.dropped.update(dropped)
         self._metering.note(vitals)
         self._drawing.draw_lives(vitals.lifespans)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MOST_QUEUED, _PORTION = 2_048, 100
 _MOST_OPEN = 1_000
 _MOST_NUMBERS, _FEW_NUMBERS = 600, 5
+_MOST_LIVES = 20_000
+"""Tasks that have ended, to become spans."""
 _PAUSE_AT_FORK, _LONGEST_PAUSE_AT_FORK = 0.05, 5.0
 _STEP = 0.01
 _IMPORTS_TAKE = 10.0
@@ -54,7 +56,7 @@ class OtlpSink:
         self._open: dict[str, Event] = {}
         self._numbers: deque[Vitals] = deque(maxlen=_MOST_NUMBERS)
         self._is_measured = False
-        self._dropped = self._in_hand = 0
+        self._dropped = self._dropped_lives = self._in_hand = 0
         self._engine: Engine | None = None
         self._worker: _Worker | None = None
         self._is_useless = False
@@ -114,10 +116,18 @@ class OtlpSink:
             has_lives = self._spans in ("slow", "all") and choosing.is_wanted(choosing.TRACES)
             self._is_measured = has_lives or choosing.is_wanted(choosing.METRICS)
         self._numbers.append(vitals)
+        while sum(len(each.lifespans) for each in tuple(self._numbers)) > _MOST_LIVES:
+            self._forget_oldest()
         if self._is_measured and (self._worker is None or len(self._numbers) % _FEW_NUMBERS == 0):
             self._wake()
 
     # -- in between --------------------------------------------------------------------------------
+
+    def _forget_oldest(self) -> None:
+        try:
+            self._dropped_lives += len(self._numbers.popleft().lifespans)
+        except IndexError:  # they have just been taken
+            return
 
     def _remember(self, event: Event) -> None:
         finding = event.finding
@@ -155,6 +165,9 @@ class OtlpSink:
         late = len(self._inbox) + self._dropped + self._in_hand
         if late:
             lost["findings' events"] = late
+        lives = self._dropped_lives + sum(len(each.lifespans) for each in tuple(self._numbers))
+        if lives:
+            lost["tasks"] = lives
         if lost and not self._is_useless:
             told = ", ".join(f"{count:,} {what}" for what, count in lost.items())
             self._complain(f"not exported, for the backend was slow or gone: {told}")
@@ -183,7 +196,7 @@ class OtlpSink:
         """Export what has been handed over, portion by portion. Whether a backend came back after an outage."""
         came_back = False
         while self._numbers:
-            engine.note(self._numbers.popleft(), self._dropped)
+            engine.note(self._numbers.popleft(), self._dropped, self._dropped_lives)
         while self._inbox:
             portion = [self._inbox.popleft() for _ in range(min(_PORTION, len(self._inbox)))]
             self._in_hand = len(portion)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from unstuck.agent.findings import Event
+from unstuck.agent.snapshot import Lifespan
 from unstuck.exporters import choosing, names
 from unstuck.exporters.engine import Engine
 from unstuck.exporters.hush import Hush
@@ -187,6 +188,24 @@ def test_when_thousands_are_found_in_a_second(backend: Backend, said: list[str],
     }
     assert 10_000 <= arrived + sum(counts.values()) <= 10_100  # those in hand at the very end may be counted twice
     assert arrived
+
+
+def test_when_thousands_of_tasks_end_and_the_backend_is_slow(
+    backend: Backend, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to become spans is bounded too; each that is not exported is counted, and said."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setattr("unstuck.exporters.sink._PATIENCE", 0.1)
+    backend.answers.clear()
+    sink = OtlpSink("all", said.append)
+    sink.write(numbered(0))
+    backend.wait(lambda: backend.requests)
+    life = Lifespan("task-1", "Task-1", "work", 0.0, 1.0, "returned")
+    for _ in range(10):
+        sink.offer(vitals(lifespans=(life,) * 10_000))
+    assert 20_000 == sum(len(each.lifespans) for each in sink._numbers)
+    sink.close()
+    assert any("100,000 tasks" in sentence for sentence in said)
 
 
 def test_when_something_was_dropped(

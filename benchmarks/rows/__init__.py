@@ -14,11 +14,13 @@ from . import proof  # isort: skip
 from . import memory  # isort: skip
 from . import latency  # isort: skip
 from . import attached  # isort: skip
+from . import exporting  # isort: skip
 
 __all__ = [
     "PROGRAMS",
     "ROWS",
     "attached",
+    "exporting",
     "latency",
     "memory",
     "primitives",

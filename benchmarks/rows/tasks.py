@@ -26,14 +26,14 @@ async def gather_a_hundred(turns: int) -> None:
 
 @operation("create-await-threaded", "the same, in a program with a thread of its own (informative)", turns=20_000)
 async def create_and_await_beside_a_thread(turns: int) -> None:
-    _have_a_thread()
+    have_a_thread()
     await create_and_await(turns)
 
 
 _resting: list[threading.Thread] = []
 
 
-def _have_a_thread() -> None:
+def have_a_thread() -> None:
     """One more thread, at rest: with a second thread in the process the C library's locks cost what they cost."""
     if not _resting:
         _resting.append(threading.Thread(target=threading.Event().wait, daemon=True))
