@@ -133,12 +133,8 @@ class Engine:
         """Let an export that is under way fail soon; may be called from another thread."""
         self._is_over = True
         for outlet in self._open():
-            if only_in_trouble and not outlet.failures:
-                continue
-            try:
-                outlet.exporter.shutdown()
-            except Exception:  # noqa: BLE001 - it is over anyway
-                continue
+            if outlet.failures or not only_in_trouble:
+                outlet.shut()
 
     def disown(self, is_at_rest: bool) -> None:
         """In a forked child: what is open is the parent's. ``is_at_rest``: it had no thread of ours when it forked."""

@@ -42,6 +42,7 @@ class Outlet:
         self._hush = hush
         self._dropped_before = 0
         self._failed_with = ""
+        self._is_shut = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -72,6 +73,16 @@ class Outlet:
             self.exporter.shutdown()
         else:
             _ABANDONED.append(self.exporter)
+
+    def shut(self) -> None:
+        """Let an export that is under way fail soon, and those after it at once; from any thread, and once only."""
+        if self._is_shut:
+            return
+        self._is_shut = True
+        try:
+            self.exporter.shutdown()
+        except Exception:  # noqa: BLE001 - it is over anyway
+            return
 
     def give_up(self) -> None:
         """What waits will not be sent any more."""
