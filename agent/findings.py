@@ -115,6 +115,21 @@ class _Open:
     told: float
 
 
+def _later(finding: Finding, before: Finding, age_s: float) -> Finding:
+    """An open finding as it is seen now. A task that is on its way out has left its spans: they stay as first seen."""
+    spans = {(task.id, task.name): task for task in before.tasks if task.trace_id is not None}
+    tasks = finding.tasks
+    if spans:
+        known = [spans.get((task.id, task.name), task) for task in tasks]
+        tasks = tuple(
+            replace(task, trace_id=first.trace_id, span_id=first.span_id)
+            if task.trace_id in (None, first.trace_id)
+            else task
+            for task, first in zip(tasks, known, strict=True)
+        )
+    return replace(finding, id=before.id, age_s=age_s, tasks=tasks)
+
+
 class Ledger:
     """The open findings of this process, and how many were retracted."""
 
@@ -141,10 +156,10 @@ class Ledger:
                 events.append(Event("opened", time.time(), entry.finding))
             elif news or finding.verdict != entry.finding.verdict or now - entry.told >= _UPDATE_EVERY:
                 entry.told = now
-                entry.finding = replace(finding, id=entry.finding.id, age_s=max(finding.age_s, now - entry.since))
+                entry.finding = _later(finding, entry.finding, max(finding.age_s, now - entry.since))
                 events.append(Event("updated", time.time(), entry.finding))
             else:
-                entry.finding = replace(finding, id=entry.finding.id, age_s=entry.finding.age_s)
+                entry.finding = _later(finding, entry.finding, entry.finding.age_s)
         return events
 
     def is_told(self, subject: Hashable, now: float) -> bool:
