@@ -23,7 +23,7 @@ from typing import Any
 from .deadlines import deadlines
 from .groups import group_children
 from .holds import Blocks, Hold, holds_on, waiters_that_release
-from .resources import is_resource, is_unowned
+from .resources import is_connection_pool, is_resource, is_unowned
 from .state import State
 from .timers import Due, reach
 from .waits import Mode, Wait, future_wait, wait_of
@@ -174,6 +174,8 @@ class Builder:
         strict = Mode.ANY if sure else Mode.FREE
         # A semaphore taken by hand is as likely a signal that somebody else gives: not even suspicious.
         likely = Mode.ANY if sure or self.nobody_else or not isinstance(resource, asyncio.Semaphore) else Mode.FREE
+        if is_connection_pool(resource) and resource.has_moved():
+            likely = Mode.FREE
         escapes = tuple(waiters_that_release(resource, self.state)) if sure else ()
         return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), escapes
 

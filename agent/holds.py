@@ -30,6 +30,7 @@ from .bytecode import handlers_around, released_paths
 from .hooks.doubt import is_debtor
 from .hooks.knot import FOREIGN
 from .managers import generator_of, within
+from .pools import ConnectionPool
 from .resources import holder_ids, is_anyio, is_owned, is_unowned, stands_for
 from .stacks import Entered, Link, chain, line_of
 from .state import DEBTORS, HOLDS, PLACES, SITE, State
@@ -54,6 +55,8 @@ def holds_on(resource: Any, state: State) -> tuple[Hold, ...] | None:
     ids = holder_ids(resource)
     if not ids:
         return None
+    if isinstance(resource, ConnectionPool):
+        return _connections(resource)
     units = getattr(resource, HOLDS, None) if isinstance(resource, asyncio.Semaphore) else None
     if units is not None and not _accounted(resource, units):
         return None
@@ -64,6 +67,16 @@ def holds_on(resource: Any, state: State) -> tuple[Hold, ...] | None:
             return None
         found.append(hold_of(task, resource, units.count(key) if units is not None else 1))
     return tuple(found)
+
+
+def _connections(pool: ConnectionPool) -> tuple[Hold, ...] | None:
+    """The holders of a library's connections, as they were last seen: never sure."""
+    holds = [
+        Hold(task, len(holder.connections), False, holder.line, holder.code)
+        for holder in pool.holders
+        if (task := holder.task()) is not None
+    ]
+    return tuple(holds) if len(holds) == len(pool.holders) else None
 
 
 class Blocks:

@@ -17,11 +17,11 @@ from .crowd import behind
 from .findings import Finding
 from .graph import Graph, Node
 from .holds import Blocks, Finished, finished_holders, holds_on
-from .resources import is_unowned
+from .resources import is_connection_pool, is_unowned
 from .stacks import chain
 from .state import State
 from .views import MOST_VICTIMS, Views, loop_name
-from .waits import Mode, Wait, future_wait, wait_of
+from .waits import Mode, Wait, future_wait, primitive_wait, wait_of
 
 MOST_CORE = 20
 _CHUNK = 20
@@ -51,6 +51,8 @@ def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> lis
         if task.get_loop().is_closed():
             continue  # who waits for it, in a loop that lives, is told
         wait = wait_of(task)
+        if is_connection_pool(wait.resource) and holds_on(wait.resource, state) is None:
+            wait = primitive_wait(task)
         if is_unowned(wait.resource) and blocks.holds_on(wait.resource):
             continue
         if wait.mode is Mode.FREE:

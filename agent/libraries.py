@@ -73,6 +73,12 @@ def _codes_of(classes: tuple[type, ...]) -> list[CodeType]:
 _anyio: Anyio | None = None
 
 
+def is_loaded(name: str) -> bool:
+    """Whether the program has imported the module, to its end."""
+    module = sys.modules.get(name)
+    return module is not None and not getattr(module.__spec__, "_initializing", False)
+
+
 def anyio(executed: bool = False) -> Anyio | None:
     """anyio, if this program runs it on asyncio; ``executed`` says that its module has just run to the end."""
     global _anyio

@@ -14,6 +14,7 @@ from itertools import compress
 from operator import is_not
 from typing import Any, NamedTuple
 
+from .pools import ConnectionPool, refresh
 from .resources import holder_ids
 from .state import OwnReference, State
 
@@ -21,7 +22,7 @@ _BREATH = 500
 
 
 class Queue(NamedTuple):
-    """A lock or semaphore that somebody is blocked on. Times are monotonic seconds."""
+    """A lock, a semaphore or a pool that somebody is blocked on. Times are monotonic seconds."""
 
     resource: Any
     waiter: int
@@ -108,10 +109,12 @@ class Lines:
         resource = line.reference()
         if resource is None or not line.waits:
             return None
+        waiter = next(iter(line.waits))
+        if isinstance(resource, ConnectionPool):
+            refresh(resource, waiter, line.waits[waiter], self.state.tasks(), now)
         holders = holder_ids(resource)
         if holders != line.holders:
             line.holders, line.held = holders, now
-        waiter = next(iter(line.waits))
         return Queue(resource, waiter, line.waits[waiter], holders, line.held)
 
 

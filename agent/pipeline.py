@@ -238,6 +238,8 @@ class Pipeline:
         """Begin a vigil over each new finding and tell it; those whose loop did not answer wait for the next tick."""
         told = []
         for finding in findings:
+            if finding.verdict != PROVEN and self._is_proven(finding):
+                continue
             if finding.subject not in self._vigils:
                 tasks = [judgement.graph.nodes[key].thing for key in finding.subject[1]]  # type: ignore[index]
                 vigil = in_loop(tasks[0].get_loop(), lambda tasks=tasks: Vigil(tasks))  # type: ignore[misc]
@@ -247,6 +249,12 @@ class Pipeline:
             told.append(finding)
         self._tell(self.ledger.report(told, time.monotonic()))
         return told
+
+    def _is_proven(self, finding: Finding) -> bool:
+        """Whether the very same tasks are proven to wait for ever, be it in another way."""
+        core: frozenset[int] = finding.subject[1]  # type: ignore[index]
+        proven = (each for each in self.ledger.open_findings() if each.verdict == PROVEN)
+        return any(each.subject in self._vigils and core <= each.subject[1] for each in proven)  # type: ignore[index]
 
     def _act(self, found: list[Finding]) -> None:
         """End the proven deadlocks among these, if that is wanted."""

@@ -14,12 +14,19 @@ from typing import Any
 from .attributes import instance_attributes
 from .hooks.knot import holder_ids as noted_holders
 from .libraries import anyio
+from .pools import ConnectionPool, at
 from .state import site_of
 
 
 def is_resource(thing: Any) -> bool:
     """Whether it is something that tasks hold."""
-    return issubclass(type(thing), (asyncio.Lock, asyncio.Semaphore)) or is_anyio(thing) or is_unowned(thing)
+    kinds = (asyncio.Lock, asyncio.Semaphore, ConnectionPool)
+    return issubclass(type(thing), kinds) or is_anyio(thing) or is_unowned(thing)
+
+
+def is_connection_pool(thing: Any) -> bool:
+    """Whether it stands for a library's pool of connections."""
+    return type(thing) is ConnectionPool
 
 
 def is_anyio(thing: Any) -> bool:
@@ -42,13 +49,17 @@ def is_owned(thing: Any) -> bool:
 
 def is_pool(thing: Any) -> bool:
     """Whether it has several units."""
-    return issubclass(type(thing), asyncio.Semaphore) or is_unowned(thing) or (is_anyio(thing) and not is_owned(thing))
+    if issubclass(type(thing), (asyncio.Semaphore, ConnectionPool)):
+        return True
+    return is_unowned(thing) or (is_anyio(thing) and not is_owned(thing))
 
 
 def holder_ids(thing: Any) -> tuple[int, ...]:
     """Ids of the tasks that hold it; empty when a unit is free or a holder is unknown."""
     if isinstance(thing, asyncio.Lock | asyncio.Semaphore):
         return noted_holders(thing)
+    if isinstance(thing, ConnectionPool):
+        return thing.holder_ids()
     if is_owned(thing):
         owner = getattr(thing, "_owner_task", None)
         if owner is None or isinstance(owner, asyncio.Task):
@@ -64,11 +75,15 @@ def holder_ids(thing: Any) -> tuple[int, ...]:
 
 def waiters(thing: Any) -> int:
     """How many tasks are queued for it."""
+    if isinstance(thing, ConnectionPool):
+        return thing.waiters()
     return len(getattr(thing, "_waiters", None) or getattr(thing, "_wait_queue", None) or ())
 
 
 def units(thing: Any) -> int | None:
     """How many units it has, when it is a pool and that is known."""
+    if isinstance(thing, ConnectionPool):
+        return thing.taken() or None
     if is_anyio(thing):
         total = getattr(thing, "_total_tokens", None)
         return total if isinstance(total, int) else None
@@ -78,6 +93,8 @@ def units(thing: Any) -> int | None:
 
 def type_name(thing: Any) -> str:
     """Its type as the program calls it."""
+    if isinstance(thing, ConnectionPool):
+        return thing.library.name
     cls = type(thing)
     library = cls.__module__.partition(".")[0]
     return f"{library}.{cls.__name__}" if library in ("asyncio", "anyio") else cls.__qualname__
@@ -85,6 +102,8 @@ def type_name(thing: Any) -> str:
 
 def stands_for(thing: Any) -> Any:
     """What taking ``thing`` takes in truth: a condition's lock, an adapter's; itself when it stands for nothing."""
+    if (pool := at(thing)) is not None:
+        return pool
     for _ in range(3):
         inner = _inner(thing)
         if inner is None:

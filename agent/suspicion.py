@@ -27,7 +27,7 @@ from .bystanders import Bystanders, frozen
 from .deadlines import ending
 from .state import SITE, State
 from .telltale import Reason, of_dead_loop, of_ended, of_unfinished
-from .waits import Mode, Wait, wait_of
+from .waits import Mode, Wait, primitive_wait
 from .wakers import Waker, Wakers, primitives_of, wakers_for, wakers_of
 
 _PAUSE_AFTER = 100
@@ -73,7 +73,7 @@ def suspect(task: Any, state: State, now: float | None = None) -> Reason | None:
 
 def still(reason: Reason, task: Any) -> bool:
     """Whether what was concluded in another thread still holds; asked in the task's own loop."""
-    wait = wait_of(task)
+    wait = primitive_wait(task)
     if wait.mode is Mode.READY or id(task._fut_waiter) != reason.future:
         return False
     if reason.dead_loop:
@@ -86,7 +86,7 @@ def _cases(tasks: Iterable[Any], pause: Callable[[], None]) -> list[_Case]:
     for count, task in enumerate(tasks):
         if count % _PAUSE_AFTER == 0:
             pause()
-        future, wait = id(task._fut_waiter), wait_of(task)
+        future, wait = id(task._fut_waiter), primitive_wait(task)
         if wait.mode in (Mode.FREE, Mode.HELD) and wait.due is None:
             cases.append(_Case(task, wait, future, _concerning(wait)))
     return cases

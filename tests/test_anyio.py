@@ -6,6 +6,7 @@ import asyncio
 import gc
 import linecache
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -208,7 +209,7 @@ def test_when_the_loop_is_uvloop_and_there_is_a_deadline(program: Program) -> No
 
 def test_when_waits_are_named() -> None:
     """Each of anyio's waits goes by anyio's name."""
-    named = dict[str, str]()
+    named, ended = dict[str, str](), threading.Event()
 
     async def program() -> None:
         lock, limiter, condition = anyio.Lock(), anyio.CapacityLimiter(1), anyio.Condition()
@@ -229,7 +230,7 @@ def test_when_waits_are_named() -> None:
             "anyio.Lock": (lock.acquire,),
             "anyio.CapacityLimiter": (limiter.acquire,),
             "anyio memory stream receive": (receive.receive,),
-            "anyio.to_thread": (anyio.to_thread.run_sync, time.sleep, 0.1),
+            "anyio.to_thread": (anyio.to_thread.run_sync, ended.wait, 20),
             "asyncio.sleep": (anyio.sleep_forever,),
         }
         with send, receive:
@@ -240,6 +241,7 @@ def test_when_waits_are_named() -> None:
                     group.start_soon(*function, name=name)
                 await pause()
                 named.update({task.get_name(): wait_of(task).kind for task in asyncio.all_tasks()})
+                ended.set()
                 group.cancel_scope.cancel()
         assert {name: name for name in waits} == {name: named[name] for name in waits}
 

@@ -16,7 +16,7 @@ from ..crowd import behind
 from ..findings import PROVEN, SUSPECTED, Finding
 from ..graph import Node
 from ..judge import cores, remainder, shortest_ring
-from ..resources import is_pool
+from ..resources import is_connection_pool, is_pool
 from ..state import State
 from ..views import MOST_VICTIMS, Views, loop_name
 from ..waits import Mode
@@ -99,6 +99,8 @@ def _title(tasks: int) -> str:
 def _note(verdict: str, nodes: list[Node]) -> str | None:
     if verdict == PROVEN:
         return None
+    if any(node.wait is not None and is_connection_pool(node.wait.resource) for node in nodes):
+        return "not proven: who has the connections was read from the tasks' frames; somebody else may give one back"
     if any(node.wait is not None and not node.wait.certain for node in nodes):
         return "not proven: somebody else could say that the child has started"
     return "not proven: another task could still release by hand what is held here, or a sibling fail and end the join"

@@ -19,7 +19,7 @@ from ..confirm import Judgement, judge
 from ..findings import SUSPECTED, Finding
 from ..graph import Graph
 from ..judge import irreducible, leads_to
-from ..resources import is_pool
+from ..resources import is_connection_pool, is_pool
 from ..state import State
 from ..threads.graph import build
 from ..threads.holders import Holders
@@ -27,10 +27,11 @@ from ..threads.jobs import Jobs, thread_queues
 from ..threads.views import KnotViews
 from ..threads.world import World
 from ..views import Views, loop_name
+from . import connection_pools
 from .model import Sight
 from .slow_wait import overdue
 
-KIND = "pool-exhausted"
+KIND = connection_pools.KIND
 _MOST_SHOWN = 20
 
 
@@ -54,7 +55,9 @@ class PoolExhausted:
     def _semaphores(self, sight: Sight) -> Iterator[Finding]:
         settings = sight.settings
         late = overdue(sight.census.queues, sight.now, settings.interval, settings.slow_wait_after)
-        pools = [queue.resource for queue in late.values() if is_pool(queue.resource)]
+        resources = [queue.resource for queue in late.values()]
+        yield from connection_pools.find(filter(is_connection_pool, resources), sight, self.state)
+        pools = [each for each in resources if is_pool(each) and not is_connection_pool(each)]
         judgement = judge(pools, self.state) if pools else None
         for pool in pools:
             if judgement is not None and waits_for_itself(judgement, pool):
@@ -130,6 +133,8 @@ def _busy(executor: Any, jobs: Jobs, now: float) -> Busy | None:
 
 def waits_for_itself(judgement: Judgement, pool: Any) -> bool:
     """Whether a holder of the pool waits for the pool, while another can still give a unit back."""
+    if is_connection_pool(pool):
+        return connection_pools.waits_for_itself(judgement, pool)
     node = judgement.graph.nodes.get(id(pool))
     if node is None or len(node.holds) < 2 or id(pool) in judgement.likely | judgement.stuck:
         return False

@@ -105,7 +105,8 @@ def _rests_on(node: Node | None) -> OwnReference | None:
 def _describe(graph: Graph, key: int, resource: Any, state: State, now: float) -> Finding:
     views = Views(graph, state, now)
     waiter = graph.nodes[key].thing
-    holders = [id(hold.task) for hold in graph.nodes[id(resource)].holds if id(hold.task) in graph.nodes]
+    holds = dict.fromkeys(id(hold.task) for hold in graph.nodes[id(resource)].holds)
+    holders = [each for each in holds if each in graph.nodes and each != key]
     tasks, resources, edges = views.picture([key], holders)
     others = queued(resource) - 1
     return Finding(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .. import wire
 from ..attributes import own
 from ..names import name_all
-from ..resources import holder_ids, is_resource, type_name, units, waiters
+from ..resources import holder_ids, is_connection_pool, is_resource, type_name, units, waiters
 from ..stacks import chain
 from ..state import SITE, OwnReference, State
 from ..views import resource_id
@@ -194,6 +194,8 @@ def _units(resource: Any) -> tuple[int | None, int | None]:
     if isinstance(resource, asyncio.Queue):
         return len(own(resource, "_queue", ())), own(resource, "_maxsize")
     total = units(resource)
+    if is_connection_pool(resource):
+        return total, total
     if total is None:
         return None, None
     free = own(resource, "_value")

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .model import Mode, Wait
-from .reading import future_wait, wait_of
+from .reading import future_wait, primitive_wait, wait_of
 
-__all__ = ["Mode", "Wait", "future_wait", "wait_of"]
+__all__ = ["Mode", "Wait", "future_wait", "primitive_wait", "wait_of"]

@@ -16,8 +16,10 @@ from types import FunctionType
 from typing import Any
 
 from ..attributes import own
-from ..libraries import anyio
-from ..stacks import chain
+from ..libraries import anyio, is_loaded
+from ..pools import LIBRARIES, ConnectionPool, handle_of, waited_for
+from ..resources import is_connection_pool
+from ..stacks import Link, chain
 from . import stdlib, stdlib_311, stdlib_313
 from .model import READY, Mode, Wait
 from .rows import Table, find_code
@@ -36,6 +38,11 @@ def table() -> Table:
 
         filled.has_anyio = True
         anyio_rows.fill(filled, library)
+    if len(sys.modules) != filled.modules:
+        filled.modules = len(sys.modules)
+        for each in LIBRARIES:
+            if each.module not in filled.libraries and is_loaded(each.module):
+                filled.add_pool(each)
     return filled
 
 
@@ -60,12 +67,37 @@ def wait_of(task: Any) -> Wait:
     if isinstance(future, JOINABLE):
         return future_wait(future)
     links = list(chain(task.get_coro()))
+    primitive, pool = _primitive(links, future), _pool_of(links)
+    return primitive if pool is None else Wait(pool.library.name, Mode.HELD, pool, due=primitive.due)
+
+
+def primitive_wait(task: Any) -> Wait:
+    """What ``task`` waits for, as ``wait_of``; in a library's pool, the primitive that this waits with."""
+    wait = wait_of(task)
+    return _primitive(list(chain(task.get_coro())), task._fut_waiter) if is_connection_pool(wait.resource) else wait
+
+
+def _primitive(links: list[Link], future: Any) -> Wait:
     match = table().match(links)
     if match is None:
         return future_wait(future)
     link, row = match
     wait = row.read(link, links, future)
     return wait if wait.kind else replace(wait, kind=row.kind)
+
+
+def _pool_of(links: list[Link]) -> ConnectionPool | None:
+    """The library's pool, with no connection left, that a task with these frames waits for."""
+    pools = table().pools
+    for link in links if pools else ():
+        library, below = pools.get(id(link.code), (None, None))
+        if library is None:
+            continue
+        pool = waited_for(library, link, links, below)
+        handle = handle_of(library, pool) if pool is not None else None
+        if handle is not None:
+            return handle
+    return None
 
 
 def future_wait(future: Any) -> Wait:

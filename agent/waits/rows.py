@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from ..pools import Library
 from ..stacks import Link
 from .model import Wait
 
@@ -49,6 +50,12 @@ class Table:
         self.outside: set[int] = set()
         """Ids of the code objects of rows that the outside ends."""
         self.has_anyio = False
+        self.pools: dict[int, tuple[Library, CodeType | None]] = {}
+        """By the id of the code in which a task waits for a connection: whose, and the code of the wait itself."""
+        self.libraries = set[str]()
+        """Modules whose pools are entered, and"""
+        self.modules = 0
+        """how many modules there were when that was last looked at."""
 
     def add(self, target: str, row: Row) -> None:
         """Enter the function at ``module:qualified.name``; do nothing when there is none."""
@@ -60,6 +67,17 @@ class Table:
                 self.relevant.add(id(code))
             if row.outside:
                 self.outside.add(id(code))
+
+    def add_pool(self, library: Library) -> None:
+        """Enter the pool of a library that the program has loaded."""
+        self.libraries.add(library.module)
+        below = find_code(library.below) if library.below else None
+        for target in library.waits:
+            code = find_code(target)
+            if code is not None and (below is not None or not library.below):
+                self._codes.append(code)
+                self.pools[id(code)] = library, below
+                self.relevant.add(id(code))
 
     def row(self, code: CodeType) -> Row | None:
         """The row of this very function."""
