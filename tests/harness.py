@@ -82,13 +82,15 @@ def agent(**changes: Any) -> Iterator[Ear]:
         unstuck.uninstall()
 
 
-def run_until_found(program: Program, ear: Ear, kind: str, patience: float = 5.0, linger: float = 0.0) -> list[Finding]:
-    """Run a program until a finding of that kind is opened, then cancel what is left of it."""
+def run_until_found(
+    program: Program, ear: Ear, kind: str, patience: float = 5.0, linger: float = 0.0, event: str = "opened"
+) -> list[Finding]:
+    """Run a program until a finding of that kind is opened, or has another event, then cancel what is left of it."""
 
     async def watch() -> None:
         task = asyncio.create_task(_as_coroutine(program), name="program")
         deadline = time.monotonic() + patience
-        while not ear.opened(kind) and not task.done() and time.monotonic() < deadline:
+        while not any(each.kind == kind for each in ear.named(event)) and not task.done() and time.monotonic() < deadline:
             await asyncio.sleep(TICK / 2)
         await asyncio.sleep(linger)
         await break_circles(ear)

@@ -216,11 +216,15 @@ def test_when_a_suspicion_becomes_certain() -> None:
             async with lock:
                 pass
 
+        async def sibling() -> None:
+            while not ear.opened("deadlock"):
+                await asyncio.sleep(0.01)
+
         async with lock:
-            await asyncio.gather(child(), asyncio.sleep(0.3))
+            await asyncio.gather(child(), sibling())
 
     with harness.agent(stuck_after=0.05) as ear:
-        harness.run_until_found(program, ear, "deadlock", linger=0.6)
+        harness.run_until_found(program, ear, "deadlock", patience=20.0, event="updated")
     told = [(event.event, event.finding.verdict) for event in ear.events]
     assert told == [("opened", "suspected"), ("updated", "proven"), ("closed", "proven")]
     assert len({event.finding.id for event in ear.events}) == 1
