@@ -19,7 +19,7 @@ from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
 from .detectors import blocked_loop, deadlock, held_by_finished, looking, pool_exhausted, slow_wait, stuck
-from .detectors.model import Detector, Over, Sight
+from .detectors.model import Detector, Over, Sight, is_frequent
 from .exports import Exports
 from .findings import PROVEN, Event, Finding, Ledger
 from .lines import Queue
@@ -74,9 +74,19 @@ class Pipeline:
 
     def look_at_loops(self) -> None:
         """The frequent look at what the loops' threads are doing."""
+        if self._rest():
+            return
         if self._wants(blocked_loop.KIND):
             self._guard(blocked_loop.KIND, self._look_at_loops)
         self._look([each for each in self.detectors if each.often])
+
+    def _rest(self) -> bool:
+        """Whether all loops rest, so that there is nothing to see."""
+        try:
+            watched = self._wants(blocked_loop.KIND) and self.loop_watch.rests()
+            return watched and all(each.rests() for each in self.detectors if is_frequent(each))
+        except Exception:  # noqa: BLE001 - whatever it is, the looks will meet it again, and tell
+            return False
 
     def serve(self) -> None:
         """Answer whoever looks at this process through its socket."""

@@ -57,7 +57,7 @@ class Proving:
 
     def __init__(self, state: State, interval: float, stuck_after: float) -> None:
         self.state, self.stuck_after = state, stuck_after
-        self.prospects = Prospects(interval)
+        self.prospects = Prospects(interval, stuck_after)
         self._told: dict[Hashable, _Told] = {}
         self._waits: dict[int, Any] = {}
         """During a look: the future that each task, by its id, awaited when it was proven."""

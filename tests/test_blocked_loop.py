@@ -11,7 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
+from unstuck.agent.detectors.blocked_loop import LoopWatch
 from unstuck.agent.findings import Finding
+from unstuck.agent.processor import counts_finely
+from unstuck.agent.state import State
 
 from . import harness
 from .programs import Pair, Program, blocked
@@ -194,3 +197,51 @@ def test_when_blocked_loop_is_left_out() -> None:
     with harness.agent(blocked_loop_after=AFTER, detect=frozenset({"deadlock"})) as ear:
         asyncio.run(program())
     assert [] == ear.events
+
+
+@pytest.mark.skipif(not counts_finely(), reason="the kernel does not tell what a thread has spent")
+def test_when_a_loop_sleeps_it_is_not_looked_at() -> None:
+    """Until its thread has run again, however briefly, and while it is kept."""
+    state, loop = State(), asyncio.new_event_loop()
+    watch, thread = LoopWatch(state, AFTER), threading.Thread(target=loop.run_forever)
+    state.note_loop(loop)
+    thread.start()
+
+    def falls_asleep() -> bool:
+        deadline = time.monotonic() + 60
+        while not watch.rests() and time.monotonic() < deadline:
+            watch.look(time.monotonic())
+        return watch.rests()
+
+    def run(callback: Callable[[], object]) -> None:
+        called = threading.Event()
+        loop.call_soon_threadsafe(lambda: (called.set(), callback()))
+        called.wait()
+
+    assert falls_asleep()
+    run(int)
+    assert not watch.rests()
+    assert falls_asleep()
+    free = threading.Event()
+    run(free.wait)
+    assert not watch.rests()
+    watch.look(time.monotonic())
+    assert not watch.rests()
+    free.set()
+    assert falls_asleep()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.mark.skipif(not counts_finely(), reason="the kernel does not tell what a thread has spent")
+def test_when_a_loop_sleeps_over_a_callback_it_is_looked_at() -> None:
+    """Nobody has woken it: that is for wrong-thread to see."""
+    state, loop = State(), asyncio.new_event_loop()
+    watch = LoopWatch(state, AFTER)
+    state.note_loop(loop)
+    watch.look(time.monotonic())
+    assert watch.rests()
+    loop.call_soon(int)
+    assert not watch.rests()
+    loop.close()

@@ -6,6 +6,7 @@ Laws:
 - A machine that does not run us is not a blocked loop: between two looks only the usual time counts,
   or what the loop's thread spent on its processor, if that was more. A runnable thread that gets no
   processor is starved: only what it spent counts. A program in a debugger is not blocked either.
+- A loop that was idle, and whose thread has not spent a nanosecond since, is idle still: there is nothing to look at.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from types import FrameType
 from typing import Any
 
 from ..findings import SUSPECTED, Finding
+from ..processor import counts_finely, cpu_ns, is_runnable
 from ..snapshot import Place, TaskView
 from ..standing import current_frames
 from ..state import State
 from ..threads.reading import may_wait, thread_wait
-from ..threads.world import is_runnable
 from ..tracing import span_of
 from ..views import coroutine_name, created_at, loop_name, task_id
 
@@ -45,6 +46,27 @@ class _Spell:
     subject: tuple[str, int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Sleep:
+    """A loop of asyncio's that was idle, and what its thread had spent before that; no thread if it does not run."""
+
+    loop: weakref.ref[Any]
+    key: int
+    thread: int | None
+    native: int | None
+    spent: int | None
+
+    def lasts(self) -> bool:
+        """Whether the loop is as it was, and rightly so: there is nothing that it should be running by now."""
+        loop: Any = self.loop()
+        if loop is None or loop._thread_id != self.thread or loop._ready:
+            return False
+        timers = loop._scheduled
+        if timers and timers[0]._when <= loop.time():
+            return False
+        return self.thread is None or (self.spent is not None and cpu_ns(self.native) == self.spent)
+
+
 class LoopWatch:
     """Watches the loops of this process. ``look`` is called every ``period`` seconds."""
 
@@ -52,12 +74,19 @@ class LoopWatch:
         self.state, self.after = state, after
         self.period = after / 2
         self._spells: dict[int, _Spell] = {}
+        self._asleep: list[_Sleep] = []
+
+    def rests(self) -> bool:
+        """Whether a look would see what the last one saw: all loops idle, with nothing to run."""
+        known = len(self._asleep) == len(self.state.loops) and not self._spells
+        return known and all(each.lasts() for each in self._asleep)
 
     def look(self, now: float) -> tuple[list[Finding], list[tuple[str, int, int]]]:
         """New findings, and the subjects of those that are over. ``now`` is monotonic seconds."""
+        loops = list(self.state.loops)
+        sleeps = [_sleep(loop) for loop in loops]  # before it is seen whether they do
         frames = current_frames()
         frames.pop(threading.get_ident(), None)  # our own frame in our own local would be a cycle at each look
-        loops = list(self.state.loops)
         gone = self._spells.keys() - set(map(id, loops))
         found, over = list[Finding](), [spell.subject for key in gone if (spell := self._spells.pop(key)).subject]
         for loop in loops:
@@ -65,6 +94,7 @@ class LoopWatch:
             finding, ended = self._look_at(loop, frame, now)
             found += [finding] if finding else []
             over += [ended] if ended else []
+        self._asleep = [each for each in sleeps if each is not None and each.key not in self._spells]
         return found, over
 
     def stalled(self, loop: Any) -> float:
@@ -76,6 +106,7 @@ class LoopWatch:
         """End all spells, as at shutdown; the subjects of those that had been reported."""
         subjects = [spell.subject for spell in self._spells.values() if spell.subject]
         self._spells.clear()
+        self._asleep = []
         return subjects
 
     def _look_at(self, loop: Any, frame: FrameType | None, now: float) -> tuple[Finding | None, Any]:
@@ -103,6 +134,15 @@ class LoopWatch:
         spell.looked, spell.cpu = now, cpu
 
 
+def _sleep(loop: Any) -> _Sleep | None:
+    """The loop's sleep, should it be asleep; None where that could not be told from a short turn."""
+    if not isinstance(loop, asyncio.BaseEventLoop) or not counts_finely():
+        return None
+    thread: int | None = loop._thread_id  # type: ignore[attr-defined]
+    native = _native(thread)
+    return _Sleep(weakref.ref(loop), id(loop), thread, native, cpu_ns(native))
+
+
 def _running_handle(frame: FrameType | None) -> Any:
     """The handle whose callback this thread is running, or None: it is idle, or runs no asyncio loop."""
     for _ in range(_MOST_FRAMES):
@@ -127,7 +167,12 @@ def _thread_cpu(thread: Any) -> float:
 
 
 def _is_runnable(thread: Any) -> bool:
-    return is_runnable(getattr(threading._active.get(thread), "native_id", None))  # type: ignore[attr-defined]
+    return is_runnable(_native(thread))
+
+
+def _native(thread: Any) -> int | None:
+    """The kernel's id of a thread."""
+    return getattr(threading._active.get(thread), "native_id", None)  # type: ignore[attr-defined]
 
 
 def _in_debugger(frame: FrameType | None) -> bool:

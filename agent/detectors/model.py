@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from ..census import Census
 from ..config import Settings
@@ -46,8 +46,21 @@ class Detector(Protocol):
     kind: str
     lasting: bool
     often: bool
-    """Looks each time the loops are looked at (UNSTUCK_BLOCKED_LOOP_AFTER / 2), not each tick."""
+    """Looks each time the loops are looked at (UNSTUCK_BLOCKED_LOOP_AFTER / 2), not each tick (see ``Frequent``)."""
 
     def look(self, sight: Sight) -> Iterable[Finding | Over]:
         """The problems of this kind that are there now, or have become known since the last look."""
         ...
+
+
+class Frequent(Detector, Protocol):
+    """One that looks often; it is spared the looks while all loops sleep and have nothing to run."""
+
+    def rests(self) -> bool:
+        """Whether it then has nothing to look at; cheap."""
+        ...
+
+
+def is_frequent(detector: Detector) -> TypeGuard[Frequent]:
+    """Whether it looks often."""
+    return detector.often

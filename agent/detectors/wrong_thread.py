@@ -59,6 +59,10 @@ class WrongThread:
         self._sleepers = Sleepers(state)
         self._told: dict[tuple[str, int, int], Finding] = {}
 
+    def rests(self) -> bool:
+        """Whether there is nothing to look at if the loops have nothing to run."""
+        return not self._told and not self._sleepers.suspected()
+
     def look(self, sight: Sight) -> Iterator[Finding]:
         """The loops that sleep over a ready callback now."""
         told, self._told = self._told, {}

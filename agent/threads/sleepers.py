@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from ..processor import is_runnable
 from ..state import State
 from .frames import outwards
 from .jobs import ready_queue
-from .world import Party, World, is_runnable
+from .world import Party, World
 
 _RUN_ONCE = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
 _RUNNER = asyncio.Runner.run.__code__

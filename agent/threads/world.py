@@ -9,14 +9,13 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import FrameType
 from typing import Any
 
+from ..processor import cpu_ns
 from ..standing import current_frames
 from ..waits.model import Mode, Wait
 from .frames import outwards, stdlib_local
@@ -103,26 +102,3 @@ class World:
                     found[id(getattr(stdlib_local(frame, "self"), "_loop", None))] = party
                     break
         return found
-
-
-def cpu_ns(native: int | None) -> int | None:
-    """Nanoseconds of processor time of a thread by its kernel's id.
-
-    The clock is named the way Linux does it (``CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED``): unlike
-    ``pthread_getcpuclockid`` that is an error, not a crash, for a thread that has just ended.
-    """
-    if native is None or sys.platform != "linux":
-        return None
-    try:
-        return time.clock_gettime_ns((~native << 3) | 6)
-    except OSError:
-        return None
-
-
-def is_runnable(native: int | None) -> bool:
-    """Whether the kernel has the thread on, or queued for, a processor (Linux only; else False)."""
-    try:
-        with open(f"/proc/self/task/{native}/stat", "rb") as stat:
-            return stat.read().rpartition(b") ")[2][:1] == b"R"
-    except OSError:
-        return False
