@@ -45,6 +45,9 @@ class Ear:
     def opened(self, kind: str | None = None) -> list[Finding]:
         return [e.finding for e in self.events if e.event == "opened" and kind in (None, e.finding.kind)]
 
+    def told(self, kind: str, event: str) -> bool:
+        return any((each.event, each.finding.kind) == (event, kind) for each in self.events)
+
     def named(self, event: str) -> list[Finding]:
         return [e.finding for e in self.events if e.event == event]
 
@@ -90,7 +93,7 @@ def run_until_found(
     async def watch() -> None:
         task = asyncio.create_task(_as_coroutine(program), name="program")
         deadline = time.monotonic() + patience
-        while not any(each.kind == kind for each in ear.named(event)) and not task.done() and time.monotonic() < deadline:
+        while not (ear.told(kind, event) or task.done() or time.monotonic() > deadline):
             await asyncio.sleep(TICK / 2)
         await asyncio.sleep(linger)
         await break_circles(ear)
