@@ -18,7 +18,7 @@ from unstuck.agent import wire
 from unstuck.tui import fleet as fleets
 from unstuck.tui.connection import Unreachable
 from unstuck.tui.fleet import Fleet, alike
-from unstuck.tui.scene import ENDED, LIVE, Shot
+from unstuck.tui.scene import ENDED, LIVE, Shot, moment
 
 from . import builders, pictures
 
@@ -214,10 +214,14 @@ def test_its_successor_takes_its_place(start: Callable[..., Peer], look: Callabl
     until(lambda: shots(fleet) and shots(fleet)[peer.pid].tasks)
     peer.die()
     until(lambda: shots(fleet)[peer.pid].state == ENDED)
+    last = shots(fleet)[peer.pid]
     heir = start()
     until(lambda: list(shots(fleet)) == [heir.pid] and shots(fleet)[heir.pid].tasks)
     assert {} == dict(shots(fleet)[heir.pid].findings)
-    assert [(record["id"], "ended")] == [(each["id"], each["event"]) for each in shots(fleet)[heir.pid].past]
+    (past,) = shots(fleet)[heir.pid].past
+    assert (record["id"], "ended") == (past["id"], past["event"])
+    assert moment(record) - record["age_s"] == pytest.approx(moment(past) - past["age_s"], abs=0.01)  # since when
+    assert moment(past) == pytest.approx(last.time, abs=0.01)
     assert shots(fleet)[heir.pid].state == LIVE
 
 

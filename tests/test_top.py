@@ -406,14 +406,16 @@ def test_cancelling_a_task() -> None:
 
 
 def test_cancelling_where_it_is_not_allowed() -> None:
-    """The key is not offered and does nothing."""
+    """The key is not offered; who presses it all the same is told why nothing happens."""
     source = Listener(pictures.idle())
 
     async def steps(driver: Driver) -> None:
         await driver.press("3", "x")
         assert "cancel" not in driver.rows[-1]
-        assert [] == source.said
         assert "Cancel" not in driver.text
+        await driver.press("enter", "x")
+        assert ["process 4712 does not allow it: UNSTUCK_ALLOW_ACTIONS=1 there"] * 2 == driver.notes
+        assert not any(isinstance(frame, wire.Cancel) for _, frame in source.said)
 
     drive(source, steps)
 

@@ -277,6 +277,12 @@ def test_who_blocks_most_tells_what_he_holds() -> None:
     assert "holds L · waits for asyncio.sleep" in text
 
 
+def test_who_has_just_got_what_he_waited_for() -> None:
+    """The row of the task is a moment older than that of the lock: he holds it, and waits for it no more."""
+    shot = made(waiting("a", "L"), waiting("b", "L"), resources=(lock("L", "a"),))
+    assert "waits for L" not in "\n".join(text_of(each) for each in overview.lines(Scene((shot,)), 120, 40))
+
+
 def test_what_several_hold_is_a_root() -> None:
     """A pool, and those who wait for it; who holds a unit himself is told."""
     shot = made(waiting("a", "P"), waiting("b", "P"), waiting("c"), resources=(lock("P", "a", "c"),))

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from ..agent import wire
 from .connection import Connection, Process, Unreachable, processes
@@ -266,7 +267,9 @@ def _heir(before: Shot, hello: wire.Greeting) -> Shot:
 
 
 def _ended_with(record: Record, shot: Shot) -> Record:
-    return record | {"event": "ended", "age_s": shot.age_of(record), "note": f"process {shot.pid} ended with it"}
+    when = datetime.fromtimestamp(shot.time, UTC).isoformat(timespec="milliseconds")
+    over = {"event": "ended", "time": when, "age_s": shot.age_of(record), "victims": shot.victims_of(record)}
+    return record | over | {"note": f"process {shot.pid} ended with it"}
 
 
 def _kept(before: tuple[Record, ...], now: tuple[Record, ...]) -> tuple[Record, ...]:

@@ -21,6 +21,7 @@ class TaskReader(Reader):
         Binding("b", "blocker", "its blocker"),
         Binding("c", "creator", "its creator"),
         Binding("x", "cancel", "cancel task"),
+        Binding("x", "refuse", "cancel task", show=False),
     ]
 
     def __init__(self, key: Any) -> None:
@@ -69,6 +70,10 @@ class TaskReader(Reader):
         """Cancel it, if that is really meant."""
         if self.row is not None:
             self.top.ask_to_cancel(self.row)
+
+    def action_refuse(self) -> None:
+        """Say why it cannot be cancelled, where that is not offered."""
+        self.action_cancel()
 
     def _to_clipboard(self) -> None:
         if self.row is not None:

@@ -27,6 +27,7 @@ class TasksPane(TablePane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "follow", "follow"),
         Binding("x", "cancel", "cancel task"),
+        Binding("x", "refuse", "cancel task", show=False),
         Binding("b", "blocker", "blocker", show=False),
     ]
 
@@ -76,6 +77,10 @@ class TasksPane(TablePane):
         """Cancel the task under the cursor, if that is really meant."""
         if self.sheet.row is not None:
             self.top.ask_to_cancel(self.sheet.row)
+
+    def action_refuse(self) -> None:
+        """Say why it cannot be cancelled, where that is not offered."""
+        self.action_cancel()
 
     def action_blocker(self) -> None:
         """To the task that the one under the cursor waits for."""
