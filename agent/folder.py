@@ -42,7 +42,7 @@ def check(folder: str) -> None:
     if not stat.S_ISDIR(status.st_mode):
         raise Refused(f"the socket folder {folder} is no folder")
     if status.st_uid != _me():
-        raise Refused(f"the socket folder {folder} belongs to another user ({_user(status.st_uid)})")
+        raise Refused(f"the socket folder {folder} belongs to another user ({user_of(status.st_uid)})")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise Refused(f"others may write to the socket folder {folder}; chmod 700 {folder}")
 
@@ -117,7 +117,7 @@ def _is_foreign(folder: str) -> bool:
         return False
 
 
-def _user(uid: int) -> str:
+def user_of(uid: int) -> str:
     import pwd  # only who is refused pays
 
     try:

@@ -195,3 +195,11 @@ def test_why_there_is_no_such_process(folder: Path) -> None:
     assert connection.NOT_THERE == failure.value.code
     with pytest.raises(Unreachable, match="does not run the agent"):
         connection.find(os.getpid(), [str(folder)])
+
+
+def test_why_another_users_process_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To root, too: whoever may do everything would look in vain for what is wrong with the process."""
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(Unreachable, match=r"belongs to another user \(.+\); only its own user") as failure:
+        connection.find(os.getpid(), [str(folder / "none")])
+    assert connection.NO_ANSWER == failure.value.code

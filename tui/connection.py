@@ -70,7 +70,7 @@ def find(pid: int, folders: Sequence[str] | None = None) -> Process:
     for process in processes(folders):
         if process.pid == pid:
             return process
-    raise Unreachable(_why_not(pid, folders or folder.everywhere()))
+    raise _why_not(pid, folders or folder.everywhere())
 
 
 def look(process: Process, attach: wire.Attach, patience: float, linger: float = 0.0) -> Picture:
@@ -225,17 +225,27 @@ def _is_removed(process: Process) -> bool:
         return True  # somebody else has just done so
 
 
-def _why_not(pid: int, folders: Sequence[str]) -> str:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return f"there is no process {pid}"
-    except PermissionError:
-        return f"process {pid} belongs to another user; only its own user can look into it"
-    return (
+def _why_not(pid: int, folders: Sequence[str]) -> Unreachable:
+    if not folder.is_alive(pid):
+        return Unreachable(f"there is no process {pid}")
+    owner = _owner(pid)
+    if owner is not None and owner != os.geteuid():
+        name = folder.user_of(owner)
+        text = f"process {pid} belongs to another user ({name}); only its own user can look into it: sudo -u {name} …"
+        return Unreachable(text, NO_ANSWER)
+    return Unreachable(
         f"process {pid} does not run the agent, or has no event loop yet (no socket in {' or '.join(folders)}). "
         "Start it with UNSTUCK=1; if it has a UNSTUCK_SOCKET_DIR of its own, set that here too"
     )
+
+
+def _owner(pid: int) -> int | None:
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).uids().effective)
+    except (psutil.Error, OSError):
+        return None
 
 
 def _other_version(pid: int, greeting: wire.Greeting) -> str:
