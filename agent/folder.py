@@ -118,6 +118,7 @@ def _is_foreign(folder: str) -> bool:
 
 
 def user_of(uid: int) -> str:
+    """The name of a user; the number where there is none."""
     import pwd  # only who is refused pays
 
     try:

@@ -22,7 +22,7 @@ from typing import Any
 
 from .deadlines import deadlines
 from .groups import group_children
-from .holds import Blocks, Hold, holds_on, waiters_that_release
+from .holds import Blocks, Hold, holds_on, lines_of, waiters_that_release
 from .resources import is_connection_pool, is_resource, is_unowned
 from .state import State
 from .timers import Due, reach
@@ -122,6 +122,7 @@ class Builder:
 
     def __init__(self, state: State, loop: Any, nobody_else: bool = False, blocks: Blocks | None = None) -> None:
         self.state, self.loop, self.nobody_else, self.blocks = state, loop, nobody_else, blocks or Blocks(())
+        self._lines: dict[int, list[int]] | None = None
 
     def node(self, thing: Any) -> Found:
         """The node of a task, a lock, a semaphore or a future."""
@@ -176,8 +177,15 @@ class Builder:
         likely = Mode.ANY if sure or self.nobody_else or not isinstance(resource, asyncio.Semaphore) else Mode.FREE
         if is_connection_pool(resource) and resource.has_moved():
             likely = Mode.FREE
-        escapes = tuple(waiters_that_release(resource, self.state)) if sure else ()
+        escapes = tuple(waiters_that_release(resource, self.lines(), self.state)) if sure else ()
         return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), escapes
+
+
+    def lines(self) -> dict[int, list[int]]:
+        """Who is blocked on what, read once for the whole graph."""
+        if self._lines is None:
+            self._lines = lines_of(self.state)
+        return self._lines
 
 
 def _ends_soon(wait: Wait) -> bool:

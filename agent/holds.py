@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -201,18 +201,27 @@ def _is_acquiring(link: Link, resource: Any) -> bool:
     return link.code.co_name in ("acquire", "__aenter__") and any(each is resource for each in link.referents())
 
 
-def waiters_that_release(resource: Any, state: State) -> Iterator[Any]:
+def lines_of(state: State) -> dict[int, list[int]]:
+    """The tasks that are blocked on each resource, by their ids: in one pass, however many resources there are."""
+    lines: dict[int, list[int]] = {}
+    for key, (wanted, _since) in list(state.blocked.items())[:_MOST_WAITERS]:
+        resource = wanted()
+        if resource is not None:
+            lines.setdefault(id(resource), []).append(key)
+    return lines
+
+
+def waiters_that_release(resource: Any, lines: Mapping[int, list[int]], state: State) -> Iterator[Any]:
     """Tasks blocked on ``resource`` inside a ``try`` whose handler releases it, got or not.
 
     Such a waiter, once its wait ends in a timeout, gives away what somebody else holds. anyio refuses that.
     """
     if is_anyio(resource):
         return
-    for key, (wanted, _since) in list(state.blocked.items())[:_MOST_WAITERS]:
-        if wanted() is resource:
-            task = state.task_by_id(key)
-            if task is not None and any(_may_release(link, resource) for link in chain(task.get_coro())):
-                yield task
+    for key in lines.get(id(resource), ()):
+        task = state.task_by_id(key)
+        if task is not None and any(_may_release(link, resource) for link in chain(task.get_coro())):
+            yield task
 
 
 def _may_release(link: Link, resource: Any) -> bool:

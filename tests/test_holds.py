@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from unstuck.agent import api
-from unstuck.agent.holds import finished_holders, noted_place, places_of
-from unstuck.agent.state import DEBTORS, HOLDS, PLACES
+from unstuck.agent import api, graph
+from unstuck.agent.confirm import judge
+from unstuck.agent.holds import finished_holders, lines_of, noted_place, places_of
+from unstuck.agent.state import DEBTORS, HOLDS, PLACES, State
 
 from . import harness
 from .programs.deadlocks import both, pause, spawn
@@ -318,3 +320,38 @@ def test_when_the_agent_is_off_no_note_is_made() -> None:
         assert not [name for each in (condition._lock, pool) for name in vars(each) if "unstuck" in name]  # type: ignore[attr-defined]
 
     asyncio.run(program())
+
+
+def test_when_many_locks_are_judged_who_waits_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for each lock: with a few hundred crowded pools the watcher had time for nothing else."""
+    passes: list[int] = []
+
+    def counting(state: State) -> dict[int, list[int]]:
+        passes.append(threading.get_ident())
+        return lines_of(state)
+
+    async def hold(lock: asyncio.Lock) -> None:
+        async with lock:
+            await asyncio.sleep(60)
+
+    async def stand_in_line(lock: asyncio.Lock) -> None:
+        async with lock:
+            pass
+
+    async def program() -> None:
+        locks = [asyncio.Lock() for _ in range(30)]
+        tasks = [asyncio.create_task(each(lock)) for each in (hold, stand_in_line, stand_in_line) for lock in locks]
+        await pause()
+        state = api.current().state
+        passes.clear()
+        found = judge(locks, state)
+        assert 30 == sum(bool(node.holds) for node in found.graph.nodes.values())
+        assert 1 == passes.count(threading.get_ident())
+        assert {2} == set(map(len, lines_of(state).values()))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    monkeypatch.setattr(graph, "lines_of", counting)
+    with harness.agent():
+        asyncio.run(program())
