@@ -154,6 +154,14 @@ def test_the_head_leaves_out_what_says_nothing() -> None:
     assert "4711  bank  python3 -m bank.transfers" in told[100]
 
 
+def test_the_head_says_how_many_tasks_are_told() -> None:
+    """Where more come and go than a busy process has time to tell of, nobody should take the table for all there are."""
+    (shot,) = pictures.scene(pictures.crowd(100)).shots
+    for tasks, word in ((100, "● live "), (105, "● live "), (400, "● live, 25% of tasks")):
+        seen = Scene((replace(shot, health=wire.Health(tasks, 0, 0, tasks, 0.1, 0)),))
+        assert word in text_of(head.line_of(seen, None, [], 120))
+
+
 def test_the_command_has_room_in_the_list() -> None:
     """It tells processes apart; sparklines are the first to leave, and are never cut at their newest end."""
     scene = pictures.scene(pictures.bank(command=("/usr/bin/python3", "-m", "shop.workers.checkout")))

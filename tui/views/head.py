@@ -13,6 +13,7 @@ from .processes import service_of
 _WIDE = 120
 _LEAST = 30
 _LEAST_COMMAND = 22
+_MOST_OF_THEM = 0.9
 
 
 def line_of(scene: Scene, frozen: float | None, troubles: Sequence[str], width: int) -> Line:
@@ -54,7 +55,15 @@ def _state(scene: Scene, frozen: float | None, troubles: Sequence[str], wide: bo
         return joined(cells[:1] if len(scene.seen) == 1 else [_several(scene)])
     if any(shot.greeting and not shot.complete for shot in scene.seen):
         return (("● coming in", "warn"),)
+    if part_of(scene.seen) < _MOST_OF_THEM:
+        return ((f"● live, {part_of(scene.seen):.0%} of tasks", "warn"),)
     return (("● live", "good"),)
+
+
+def part_of(shots: Sequence[Shot]) -> float:
+    """The part of all tasks that is told: less where more come and go than the process has time to tell of."""
+    every = sum(shot.health.tasks for shot in shots)
+    return min(1.0, sum(len(shot.tasks) for shot in shots) / every) if every else 1.0
 
 
 def _note(shot: Shot, wide: bool) -> Line:
