@@ -180,7 +180,6 @@ class Builder:
         escapes = tuple(waiters_that_release(resource, self.lines(), self.state)) if sure else ()
         return Node(resource, "resource", strict, likely, holds=holds), tuple(hold.task for hold in holds), escapes
 
-
     def lines(self) -> dict[int, list[int]]:
         """Who is blocked on what, read once for the whole graph."""
         if self._lines is None:

@@ -155,10 +155,10 @@ def test_the_head_leaves_out_what_says_nothing() -> None:
 
 
 def test_the_head_says_how_many_tasks_are_told() -> None:
-    """Where more come and go than a busy process has time to tell of, nobody should take the table for all there are."""
+    """Where more come and go than a busy process has time to tell of, the table is not all there is."""
     (shot,) = pictures.scene(pictures.crowd(100)).shots
-    for tasks, word in ((100, "● live "), (105, "● live "), (400, "● live, 25% of tasks")):
-        seen = Scene((replace(shot, health=wire.Health(tasks, 0, 0, tasks, 0.1, 0)),))
+    for number, word in ((100, "● live "), (105, "● live "), (400, "● live, 25% of tasks")):
+        seen = Scene((replace(shot, health=wire.Health(number, 0, 0, number, 0.1, 0)),))
         assert word in text_of(head.line_of(seen, None, [], 120))
 
 
