@@ -13,6 +13,7 @@ import gc
 import queue
 import signal
 import socket
+import sys
 import threading
 import types
 import weakref
@@ -441,7 +442,7 @@ def test_when_an_island_is_large_and_falls_into_parts(monkeypatch: pytest.Monkey
         tasks = [task for _ in range(10) for task in pair()]
         await asyncio.sleep(0.01)
         proof = await asyncio.to_thread(prove, tasks, lambda *_: (), lambda: [tasks])
-        islands, closed = len(proof.islands), set(map(id, proof.tasks))
+        islands, closed = proof.parts, set(map(id, proof.tasks))
         del proof
         for task in tasks:
             task.cancel()
@@ -450,3 +451,32 @@ def test_when_an_island_is_large_and_falls_into_parts(monkeypatch: pytest.Monkey
 
     asyncio.run(main())
     kept.clear()
+
+
+class _Box:
+    def __init__(self, content: object) -> None:
+        self.content = content
+
+
+def test_when_a_stuck_task_and_somebody_else_have_the_dict_of_an_object() -> None:
+    """What the task knows of the dict is no reason to overlook who else has it."""
+
+    async def wait(box: _Box) -> None:
+        attributes = vars(box)
+        await attributes["content"].wait()
+
+    async def main() -> None:
+        boxes = [_Box(asyncio.Event()) for _ in range(2)]
+        tasks = [asyncio.create_task(wait(box)) for box in boxes]
+        held = vars(boxes[0])
+        boxes.clear()
+        await asyncio.sleep(0)
+        judge = functools.partial(asyncio.to_thread, prove, tasks, lambda *_: (), lambda: [tasks])
+        assert id(tasks[0]) not in map(id, (await judge()).tasks)
+        del held
+        if sys.version_info[:2] != (3, 13):  # which does not say that an instance refers to its dict
+            assert len((await judge()).tasks) == 2
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(main())

@@ -3,10 +3,13 @@
 Laws:
 - Each part is judged for itself, with what the others refer to it by (nothing) counted as from outside: the verdict
   is that over the whole, but no instant takes longer than its part.
+- A strand is not taken apart, even where what held it together is open: too large a part is sound too.
 - The agent's own members belong to every part and hold none together.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
 
 from .island import Island
 
@@ -15,34 +18,46 @@ ENOUGH = 15_000
 
 
 def apart(island: Island, kept: list[int]) -> list[list[int]]:
-    """The members in ``kept``, all of them expanded, in lists: what hangs together is in one of them."""
+    """The members in ``kept``, in ascending order, in lists: what hangs together is in one of them."""
     if len(kept) <= ENOUGH:
         return [kept]
     own = [number for number in kept if number in island.own]
+    root = _joined(island, kept)
+    roots = [_find(root, strand) for strand in range(len(root))]
+    island.rest()
+    starts = [*(bisect_left(kept, first) for first in island.strands), len(kept)]
+    island.rest()
     parts: list[list[int]] = [[]]
-    for component in _components(island, kept):
-        if len(parts[-1]) >= ENOUGH:
+    last = None
+    for strand in sorted(range(len(roots)), key=roots.__getitem__):
+        if len(parts[-1]) >= ENOUGH and roots[strand] != last:
             parts.append([])
-        parts[-1] += component
-    return [sorted(part) + own for part in parts if part]
+        parts[-1] += kept[starts[strand] : starts[strand + 1]]
+        last = roots[strand]
+    island.rest()
+    for part in filter(None, parts):
+        part[:] = [*(number for number in part if number not in island.own), *own]
+        island.rest()
+    return list(filter(None, parts))
 
 
-def _components(island: Island, kept: list[int]) -> list[list[int]]:
-    """Connected components by references in either direction (union by root, with path halving)."""
-    root = {number: number for number in kept if number not in island.own}
-
-    def find(number: int) -> int:
-        while root[number] != number:
-            root[number] = number = root[root[number]]
-        return number
-
-    for number in root:
+def _joined(island: Island, kept: list[int]) -> list[int]:
+    """The root of each strand, by union of those between which a link leads from one of ``kept`` to another."""
+    root, strands = list(range(len(island.strands))), island.strands
+    is_kept = bytearray(len(island.members))
+    for chunk in island.paced(kept):
+        for number in chunk:
+            is_kept[number] = number not in island.own
+    ends = iter(island.crossings)
+    for one, other in zip(ends, ends, strict=True):
         island.pause()
-        mine = find(number)
-        for each in island.out(number):
-            if each in root:
-                root[find(each)] = mine
-    components: dict[int, list[int]] = {}
-    for number in root:
-        components.setdefault(find(number), []).append(number)
-    return list(components.values())
+        if is_kept[one] and is_kept[other]:
+            first, second = bisect_right(strands, one) - 1, bisect_right(strands, other) - 1
+            root[_find(root, first)] = _find(root, second)
+    return root
+
+
+def _find(root: list[int], strand: int) -> int:
+    while root[strand] != strand:
+        root[strand] = strand = root[root[strand]]
+    return strand

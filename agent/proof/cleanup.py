@@ -10,6 +10,8 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from ..bytecode import handlers_around
@@ -37,8 +39,11 @@ def cleans_up(thing: Any, kind: int) -> bool:
 def _is_guarded(frame_owner: Any) -> bool:
     """Whether a suspended coroutine or generator, or one that it drives, stands inside a ``with`` or ``try``."""
     return any(
-        handler.is_written
+        _has_written(link.code, link.lasti) and link.module.partition(".")[0] not in ("asyncio", "unstuck")
         for link in chain(frame_owner)
-        if link.module.partition(".")[0] not in ("asyncio", "unstuck")
-        for handler in handlers_around(link.code, link.lasti)
     )
+
+
+@lru_cache(maxsize=2048)
+def _has_written(code: CodeType, lasti: int) -> bool:
+    return any(handler.is_written for handler in handlers_around(code, lasti))

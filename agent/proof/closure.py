@@ -9,7 +9,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from .apart import apart
 from .cleanup import cleans_up
 from .growth import grow
 from .island import Island
+from .kinds import GATE
 from .reading import read
 from .selftest import trusted
 from .spread import Spread
@@ -30,14 +31,11 @@ class Proof:
     """Tasks that nobody can wake, in islands nobody can enter. Refers to live objects, never kept."""
 
     tasks: tuple[Any, ...]
-    islands: tuple[Island, ...] = ()
     waits: tuple[Any, ...] = ()
     """The future that each of the tasks awaited at that instant: what follows from a proof is about that wait."""
-
-    @property
-    def objects(self) -> int:
-        """How many objects were read."""
-        return sum(len(island.members) for island in self.islands)
+    objects: int = 0
+    """How many objects were read at one instant, in ``parts`` of one instant each."""
+    parts: int = 0
 
 
 def prove(
@@ -54,42 +52,47 @@ def prove(
     if not trusted():
         return Proof(())
     island = Island(breathe)
-    island.add_tasks(tasks)
-    island.add_own(own())
-    spread = grow(island, guesses)
-    island.add_own(own())  # growth has met more of what they refer to
-    islands = _closed_parts(island, spread)
-    del island, spread  # their references to the members would count as somebody's
-    return again(Proof((), islands), moves)
+    try:
+        island.add_tasks(tasks)
+        island.add_own(own())
+        spread = grow(island, guesses)
+        island.add_own(own())  # growth has met more of what they refer to
+        return _judge(island, _closed_parts(island, spread.opened), moves)
+    finally:
+        island.release()
 
 
-def again(proof: Proof, moves: Moves) -> Proof:
-    """The same judgement now, on the same objects, one island at a time: nothing of one where anything has changed."""
-    tasks, waits = list[Any](), list[Any]()
-    for island in proof.islands:
-        surplus = read(island)
-        if surplus is not None:
-            spread = Spread(island, surplus)
-            _let_move(island, spread, moves)
-            closed = spread.closed()
-            tasks += [island.members[number] for number in closed]
-            waits += [island.members[island.awaited[number]] for number in closed]
-    return Proof(tuple(tasks), proof.islands, tuple(waits))
-
-
-def _closed_parts(island: Island, spread: Spread) -> tuple[Island, ...]:
+def _closed_parts(island: Island, opened: Sequence[int]) -> list[list[int]]:
     """What is not open, with the dicts of its instances: in parts that have nothing to do with each other."""
-    kept = [number for number in island.expanded() if number in island.own or not spread.opened[number]]
-    islands = tuple(island.narrowed(part) for part in apart(island, kept))
-    for each in islands:
-        each.add_dicts()
-    return islands
+    met_since = len(island.members) - len(opened)
+    kept = island.cut([*opened, *[0] * met_since])
+    if not any(island.kinds[number] == GATE for number in kept):
+        return []
+    more = island.add_dicts(kept)
+    return apart(island, sorted(kept + more) if more else kept)
+
+
+def _judge(island: Island, parts: list[list[int]], moves: Moves) -> Proof:
+    """What the arithmetic says now, one part at a time: nothing of one where anything has changed."""
+    tasks, waits = list[Any](), list[Any]()
+    for part in parts:
+        surplus = read(island, part)
+        if surplus is not None:
+            spread = Spread(island, surplus, part)
+            _let_move(island, spread, moves)
+            for chunk in island.paced(spread.closed()):
+                tasks += [island.members[number] for number in chunk]
+                waits += [island.members[island.awaited[number]] for number in chunk]
+    return Proof(tuple(tasks), tuple(waits), sum(map(len, parts)), len(parts))
 
 
 def _let_move(island: Island, spread: Spread, moves: Moves) -> None:
     while closed := spread.closed():
         moving = set(_moving(island, closed, moves))
-        moving |= {n for n in spread.unreachable() if cleans_up(island.members[n], island.kinds[n])}
+        for number in spread.unreachable():
+            island.pause()
+            if cleans_up(island.members[number], island.kinds[number]):
+                moving.add(number)
         if not moving:
             return
         spread.wake(moving)

@@ -19,6 +19,7 @@ from .spread import Spread
 _SMALL = 200
 _FEW_HOLDERS = 8
 _ROUNDS = 30
+_GROWING = (OTHER, DICT, ROW)
 
 
 def grow(island: Island, guesses: int) -> Spread:
@@ -28,7 +29,7 @@ def grow(island: Island, guesses: int) -> Spread:
         shore = _shore(island, spread)
         if not shore or island.is_full:
             break
-        surplus = estimate(island)
+        surplus = spread.surplus
         chosen = [n for n in shore if surplus[n] <= 0 and island.may_expand(n, _SMALL)]
         chosen = chosen or [n for n in shore if surplus[n] <= 0]
         if not chosen:
@@ -45,16 +46,19 @@ def grow(island: Island, guesses: int) -> Spread:
 
 def _shore(island: Island, spread: Spread) -> list[int]:
     """The members not yet expanded that open waits lead to, nearest first."""
+    kinds, links, first, last = island.kinds, island.links, island.first, island.last
     todo = [number for number in island.gates() if spread.opened[number]]
     seen, shore = bytearray(len(island.members)), []
     for number in todo:
         seen[number] = 1
     for number in todo:
         island.pause()
-        if island.kinds[number] in (OTHER, DICT, ROW) and island.may_expand(number):
+        start = first[number]
+        if start >= 0:
+            for each in links[start : last[number]]:
+                if not seen[each] and kinds[each] != GATE:
+                    seen[each] = 1
+                    todo.append(each)
+        elif kinds[number] in _GROWING and island.may_expand(number):
             shore.append(number)
-        for each in island.out(number):
-            if not seen[each] and island.kinds[each] != GATE:
-                seen[each] = 1
-                todo.append(each)
     return shore

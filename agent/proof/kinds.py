@@ -3,6 +3,7 @@
 Laws:
 - IGNORE is no member: what the whole program shares (modules, classes, loops, contexts, threads) counts as
   outside, as does the callback of a weak reference; what can lead nowhere (strings, numbers, code) does not matter.
+- A METHOD refers to the same as long as it lives, and no other kind of member resumes a task when it is called.
 - From FRAME_OBJECT on members are expanded at once: they are what waits are made of.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from ..attributes import is_a
 
-IGNORE, OTHER, DICT, FRAME_OBJECT, PART, ROW, FUNCTION, FRAME, GATE = range(9)
+IGNORE, OTHER, DICT, FRAME_OBJECT, PART, METHOD, ROW, FUNCTION, FRAME, GATE = range(10)
 _NOTHING = (
     str, bytes, bytearray, int, float, complex, type(None), type(Ellipsis), range, memoryview, type, types.ModuleType,
     types.CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, property, asyncio.AbstractEventLoop,
@@ -27,14 +28,15 @@ _NOTHING = (
     weakref.CallableProxyType,
 )  # fmt: skip
 FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_METHODS = (types.MethodType, types.BuiltinMethodType)
+_STEP = "TaskStepMethWrapper"
 _PARTS = (
-    asyncio.Future, types.CellType, types.MethodType, types.BuiltinMethodType, types.MethodWrapperType,
-    types.TracebackType, BaseException, functools.partial, asyncio.Lock, asyncio.Event, asyncio.Condition,
-    asyncio.Semaphore, asyncio.Barrier, asyncio.Queue, asyncio.TaskGroup, asyncio.Timeout, asyncio.Handle,
+    asyncio.Future, types.CellType, types.MethodWrapperType, types.TracebackType, BaseException, functools.partial,
+    asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore, asyncio.Barrier, asyncio.Queue,
+    asyncio.TaskGroup, asyncio.Timeout, asyncio.Handle,
 )  # fmt: skip
 _WRAPPERS = (
-    "FutureIter", "TaskStepMethWrapper", "coroutine_wrapper", "anext_awaitable", "async_generator_asend",
-    "async_generator_athrow",
+    "FutureIter", "coroutine_wrapper", "anext_awaitable", "async_generator_asend", "async_generator_athrow",
 )  # fmt: skip
 
 
@@ -72,11 +74,9 @@ def is_parked(task: Any) -> bool:
     return is_a(future, asyncio.Future) and not future.done() and not task.done()
 
 
-def wakes_a_task(thing: Any) -> bool:
-    """Whether calling this resumes the task it refers to."""
-    if is_a(thing, (types.BuiltinMethodType, types.MethodType)):
-        return thing.__name__ in _WAKING
-    return type(thing).__name__ == "TaskStepMethWrapper"
+def wakes_a_task(method: Any) -> bool:
+    """Whether calling this member, a METHOD, resumes the task it refers to."""
+    return type(method).__name__ == _STEP or method.__name__ in _WAKING
 
 
 _WAKING = ("task_wakeup", "__wakeup", "__step", "_Task__wakeup", "_Task__step")
@@ -94,4 +94,6 @@ def _kind_of(cls: type) -> int:
         return ROW
     if issubclass(cls, _NOTHING):
         return IGNORE
+    if issubclass(cls, _METHODS) or cls.__name__ == _STEP:
+        return METHOD
     return PART if issubclass(cls, _PARTS) or cls.__name__ in _WRAPPERS else OTHER

@@ -26,8 +26,11 @@ _MANAGED_DICT = 1 << 4  # Py_TPFLAGS_MANAGED_DICT, since 3.11
 
 def awaited_by(frame_owner: Any) -> Any:
     """What a suspended coroutine, generator, async generator or a wrapper of one delegates to; None at a ``yield``."""
-    if is_a(frame_owner, CoroutineType):
+    cls = type(frame_owner)
+    if cls is CoroutineType:
         return frame_owner.cr_await
+    if cls.__name__ == "FutureIter":
+        return None
     if is_a(frame_owner, GeneratorType):
         return frame_owner.gi_yieldfrom
     if is_a(frame_owner, AsyncGeneratorType):
@@ -57,6 +60,14 @@ def show_attributes(task: Any) -> None:
     """Have the collector list a task's dict: since 3.14 it may list the values in its place, as if they were parts."""
     if type(task) is asyncio.Task and asyncio.Task.__flags__ & _MANAGED_DICT:
         object.__getstate__(task)  # makes the dict of a task that has attributes, and of no other
+
+
+class HasDict(dict[type, bool]):
+    """By class, whether it is the interpreter that keeps the attributes of its instances, in a dict or not."""
+
+    def __missing__(self, cls: type) -> bool:
+        self[cls] = found = bool(cls.__flags__ & _MANAGED_DICT)
+        return found
 
 
 def own_dict(thing: Any) -> Any:

@@ -59,7 +59,7 @@ def _closed(tasks: list[StandIn], holder: Any = None) -> bool:
     island = Island()
     island.add_tasks(tasks)
     grow(island, 100)
-    island.add_dicts()
+    island.add_dicts(island.expanded())
     surplus = read(island)
     closed = surplus is not None and len(Spread(island, surplus).closed()) == len(tasks)
     for task in tasks:

@@ -11,27 +11,29 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
-from .island import Island
-from .kinds import DICT, GATE, StandIn, wakes_a_task
-
-_PLAIN = (asyncio.Task, StandIn)
+from .island import PLAIN, Island
+from .kinds import DICT, GATE, METHOD, wakes_a_task
 
 
 class Spread:
-    """The fixpoint over one island and one list of surplus references, by member."""
+    """The fixpoint over one island, or a part of it, and one list of surplus references, by member."""
 
-    def __init__(self, island: Island, surplus: Sequence[int]) -> None:
+    def __init__(self, island: Island, surplus: Sequence[int], part: list[int] | None = None) -> None:
         self.island, self.surplus = island, surplus
+        self.part = list(range(len(surplus))) if part is None else part
         self.opened = bytearray(len(island.members))
         self._todo: list[int] = []
         self._start()
 
     def closed(self) -> list[int]:
         """The gates that nobody can wake."""
-        return [number for number in self.island.gates() if not self.opened[number]]
+        kinds, opened, awaited = self.island.kinds, self.opened, self.island.awaited
+        found: list[int] = []
+        for chunk in self.island.paced(self.part):
+            found += [n for n in chunk if kinds[n] == GATE and not opened[n] and n in awaited]
+        return [number for number in found if self.island.first[number] >= 0]
 
     def wake(self, numbers: Iterable[int]) -> None:
         """These gates move after all, or these objects act: open what that leads to."""
@@ -41,30 +43,41 @@ class Spread:
 
     def unreachable(self) -> list[int]:
         """What is closed and cannot be reached from outside even by reference: the collector will take it."""
-        island, reached = self.island, bytearray(len(self.island.members))
-        todo = [number for number, extra in enumerate(self.surplus) if extra > 0 and number not in island.own]
+        island, reached, own = self.island, bytearray(len(self.island.members)), self.island.own
+        links, first, last, views = island.links, island.first, island.last, island.views
+        todo = [number for number in self.part if self.surplus[number] > 0 and number not in own]
+        for number in todo:
+            reached[number] = 1
         while todo:
             number = todo.pop()
-            if not reached[number]:
-                island.pause()
-                reached[number] = 1
-                todo += island.out(number)
-                if number in island.views:
-                    todo.append(island.views[number])
-        closed = (number for number in island.expanded() if not self.opened[number] and number not in island.own)
-        return [number for number in closed if not reached[number] and number not in island.chained]
+            island.pause()
+            start = first[number]
+            if start >= 0:
+                for each in links[start : last[number]]:
+                    if not reached[each]:
+                        reached[each] = 1
+                        todo.append(each)
+            seen = views.get(number)
+            if seen is not None and not reached[seen]:
+                reached[seen] = 1
+                todo.append(seen)
+        found: list[int] = []
+        for chunk in island.paced(self.part):
+            found += [n for n in chunk if not reached[n] and not self.opened[n] and first[n] >= 0]
+        return [number for number in found if number not in own and number not in island.chained]
 
     def _start(self) -> None:
-        island = self.island
-        for number, extra in enumerate(self.surplus):
-            held = extra > 0 and number not in island.own
-            if island.kinds[number] == GATE:
-                if not island.is_expanded(number):
+        island, surplus = self.island, self.surplus
+        kinds, first, showing = island.kinds, island.first, island.showing
+        for chunk in island.paced(self.part):
+            for number in [n for n in chunk if surplus[n] > 0 and kinds[n] != GATE]:
+                if number not in island.own and number not in island.chained:
+                    self._open(number)
+            for number in [n for n in chunk if kinds[n] == GATE and (first[n] < 0 or n in showing)]:
+                if first[number] < 0:
                     self._let_run(number)
-            elif held and number not in island.chained:
-                self._open(number)
-        for gate in island.gates():
-            self._touch(gate)
+                else:
+                    self._touch(number)
         self._run()
 
     def _let_run(self, task: int) -> None:
@@ -75,24 +88,25 @@ class Spread:
             self._open(coroutine)
 
     def _run(self) -> None:
-        island, todo = self.island, self._todo
-        kinds, chained, opened = island.kinds, island.chained, self.opened
+        island, todo, opened = self.island, self._todo, self.opened
+        kinds, chained, links, first, last = island.kinds, island.chained, island.links, island.first, island.last
+        views, waiter = island.views, island.waiter
         while todo:
             number = todo.pop()
             island.pause()
-            inward = kinds[number] == GATE or number in chained
-            wakes = not inward and wakes_a_task(island.members[number])
-            for each in island.out(number):
-                if opened[each]:
-                    continue
-                if kinds[each] == GATE:
-                    if wakes:
-                        self._open(each)
-                elif inward or each not in chained:
-                    self._open(each)
-            seen, gate = island.views.get(number), island.waiter.get(number)
-            if seen is not None:
-                self._open(seen)
+            start = first[number]
+            if start >= 0:
+                kind = kinds[number]
+                inward = kind == GATE or number in chained
+                wakes = kind == METHOD and not inward and wakes_a_task(island.members[number])
+                for each in links[start : last[number]]:
+                    if opened[each] or not (wakes if kinds[each] == GATE else inward or each not in chained):
+                        continue
+                    opened[each] = 1
+                    todo.append(each)
+            if number in views:
+                self._open(views[number])
+            gate = waiter.get(number)
             while gate is not None:
                 self._open(gate)
                 gate = island.other_waiter.get(gate)
@@ -100,14 +114,17 @@ class Spread:
     def _touch(self, gate: int) -> None:
         """Open a task's attributes: the dict of a plain one; of others whatever is not their wait nor their frames."""
         island = self.island
-        plain, awaited = type(island.members[gate]) in _PLAIN, island.awaited.get(gate)
-        for each in island.out(gate):
-            if plain:
-                if island.kinds[each] == DICT:
+        kinds, links = island.kinds, island.links[island.first[gate] : island.last[gate]]
+        if type(island.members[gate]) in PLAIN:
+            for each in links:
+                if kinds[each] == DICT:
                     self._open(each)
-            elif each == awaited:
+            return
+        awaited = island.awaited.get(gate)
+        for each in links:
+            if each == awaited:
                 awaited = None  # listed twice when it is an attribute besides
-            elif island.kinds[each] != GATE and each not in island.chained:
+            elif kinds[each] != GATE and each not in island.chained:
                 self._open(each)
 
     def _open(self, number: int) -> None:
