@@ -12,12 +12,16 @@ first, the code may or may not get there, and the answer is that it does not.
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
+from typing import TypeVar
 
+_Found = TypeVar("_Found")
 _UNIT = 2
+_MOST_PLACES = 4_096
 _FAST = ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
 _ROOTS = {
     **dict.fromkeys(_FAST, "fast"),
@@ -70,7 +74,27 @@ class Manager:
     is_async: bool
 
 
-@lru_cache(maxsize=2048)
+def per_place(ask: Callable[[CodeType, int], _Found]) -> Callable[[CodeType, int], _Found]:
+    """Have a question about an instruction, by its code and offset, answered once.
+
+    Code is known by its id, and kept: its hash goes through all of its instructions, each time.
+    """
+    known: dict[tuple[int, int], tuple[CodeType, _Found]] = {}
+
+    @functools.wraps(ask)
+    def answer(code: CodeType, offset: int) -> _Found:
+        found = known.get((id(code), offset))
+        if found is None:
+            if len(known) >= _MOST_PLACES:
+                known.clear()
+            found = known[id(code), offset] = (code, ask(code, offset))
+        return found[1]
+
+    answer.cache_clear = known.clear  # type: ignore[attr-defined]
+    return answer
+
+
+@per_place
 def handlers_around(code: CodeType, offset: int) -> tuple[Handler, ...]:
     """The handlers around the instruction at ``offset``, innermost first."""
     blocks, found = ranges(code), list[Handler]()
@@ -83,7 +107,13 @@ def handlers_around(code: CodeType, offset: int) -> tuple[Handler, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=2048)
+@per_place
+def is_inside(code: CodeType, lasti: int) -> bool:
+    """Whether a frame that is suspended there is inside a ``with``, or is entering or leaving one."""
+    return any(handler.is_with for handler in handlers_around(code, lasti)) or exit_beyond_handlers(code, lasti)
+
+
+@per_place
 def exit_beyond_handlers(code: CodeType, lasti: int) -> bool:
     """Whether the frame has one exit on its stack whose block does not cover the suspended instruction.
 

@@ -9,7 +9,7 @@ Laws:
   TaskGroup, and stops at shield, wait and as_completed.
 - What a task hands down to the children of a group it is in the body of: a timeout, for it raises and so ends
   the group; not the end of a sleep, nor that of an anyio scope entered bare within the body.
-- Where a chain cannot be followed to its end, or a frame's blocks cannot be read, there may be a deadline:
+- Where a chain cannot be followed to its end, a frame's blocks cannot be read, or the bound is met, there may be one:
   an unsure one at UNKNOWN.
 - One pass up to all who could hand a deadline down, one pass down: linear, also in rings of thousands.
 """
@@ -25,14 +25,15 @@ from typing import Any
 
 from . import scopes
 from .attributes import is_a, items
+from .bare import is_bare
 from .managers import unfold
 from .stacks import chain_of
 from .timers import Due, earlier, reach
 from .waits.joiners import cancellers, groups_over, is_let_go
-from .waits.reading import wait_of
+from .waits.reading import callbacks, wait_of
 
 UNKNOWN = math.inf
-_MOST = 20_000
+_MOST, _SLICE = 20_000, 10_000
 _PAUSES = ("asyncio.sleep", "asyncio.wait")
 """Waits that end by themselves without cancelling or raising anything."""
 
@@ -52,7 +53,8 @@ def deadlines(
         if pause is not None:
             pause()
         _note(found, id(task), own_deadline(task, reached))
-        below[_handed_to(task)].append(id(task))
+        if not callbacks(task):
+            continue  # nobody awaits it
         for canceller in cancellers(task, groups=False):
             below[id(canceller)].append(_handed_to(task))
             todo.append(canceller)
@@ -63,7 +65,10 @@ def deadlines(
                 _note(found, id(group), _deadline_of_group(group, host, reached))
                 below[_handed_to(host)].append(id(group))
                 todo.append(host)
-    _hand_down(found, below)
+    for task in todo:
+        if id(task) not in seen:  # beyond the bound
+            _note(found, id(task), Due(UNKNOWN, False))
+    _hand_down(found, below, seen)
     return found
 
 
@@ -73,8 +78,12 @@ def ending(tasks: Iterable[Any], pause: Callable[[], None]) -> list[Any]:
     reached: dict[int, Due] = {}
     for loop in {id(task.get_loop()): task.get_loop() for task in waiting}.values():
         reached.update(reach(loop))
-    dues = deadlines(waiting, reached, pause)
-    return [task for task in waiting if id(task) in dues]
+    found: list[Any] = []
+    for start in range(0, len(waiting), _SLICE):
+        some = waiting[start : start + _SLICE]
+        dues = deadlines(some, reached, pause)
+        found += [task for task in some if id(task) in dues]
+    return found
 
 
 def _handed_to(task: Any) -> int:
@@ -87,11 +96,12 @@ def _note(found: dict[int, Due], key: int, due: Due | None) -> None:
         found[key] = due
 
 
-def _hand_down(found: dict[int, Due], below: Mapping[int, list[int]]) -> None:
+def _hand_down(found: dict[int, Due], below: Mapping[int, list[int]], seen: set[int]) -> None:
     todo = deque(found)
     while todo:
         key = todo.popleft()
-        for child in below.get(key, ()):
+        itself = [~key] if ~key in seen else []  # what is handed to a task
+        for child in (*below.get(key, ()), *itself):
             due = earlier(found.get(child), found[key])
             if due is not None and due != found.get(child):
                 found[child] = due
@@ -100,7 +110,15 @@ def _hand_down(found: dict[int, Due], below: Mapping[int, list[int]]) -> None:
 
 def own_deadline(task: Any, reached: Mapping[int, Due]) -> Due | None:
     """The deadline that the task's own frames, or timers that reach it, set."""
-    return None if task.done() else functools.reduce(earlier, _dues(task, reached), None)
+    if task.done() or _has_none(task, reached):
+        return None
+    return functools.reduce(earlier, _dues(task, reached), None)
+
+
+def _has_none(task: Any, reached: Mapping[int, Due]) -> bool:
+    """Whether it is plain to see that a task has no deadline of its own."""
+    is_reached = id(task) in reached or id(task._fut_waiter) in reached
+    return not is_reached and is_bare(task) and not is_let_go(task)
 
 
 def _deadline_of_group(group: Any, host: Any, reached: Mapping[int, Due]) -> Due | None:

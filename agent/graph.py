@@ -62,16 +62,16 @@ class Graph:
         return [key for key, node in self.nodes.items() if key in wanted and node.kind == "task"]
 
 
-def build(roots: Iterable[Any], state: State, loop: Any = None, nobody_else: bool = False) -> Graph:
+def build(roots: Iterable[Any], state: State, loop: Any = None, among: list[Any] | None = None) -> Graph:
     """The part of the wait-for graph that the roots (tasks, locks, semaphores) lead to.
 
-    ``nobody_else``: it is known that only the holders noted could give anything back, however they took it.
+    ``among`` tasks of which it is known that only the holders noted, who are some of these, could give anything
+    back, however they took it.
 
     With ``loop`` given, called in that loop's own thread: tasks of other loops are then taken as free, and
     the loop's timers are read too.
     """
-    roots = list(roots)
-    graph = grow(roots, Builder(state, loop, nobody_else, Blocks(roots if nobody_else else ())))
+    graph = grow(list(roots), Builder(state, loop, among is not None, Blocks(among or ())))
     free_by_deadlines(graph, reach(loop) if loop is not None else {})
     return graph
 
@@ -115,9 +115,10 @@ Found = tuple[Node, tuple[Any, ...], tuple[Any, ...]]
 
 
 class Builder:
-    """Makes the node of one thing; ``loop`` and ``nobody_else`` as for ``build``.
+    """Makes the node of one thing; ``loop`` as for ``build``.
 
-    ``blocks``: of whom it is known, besides, in what blocks they stand.
+    ``nobody_else``: only the holders noted could give anything back. ``blocks``: of whom it is known, besides, in what
+    blocks they stand.
     """
 
     def __init__(self, state: State, loop: Any, nobody_else: bool = False, blocks: Blocks | None = None) -> None:

@@ -14,10 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .attributes import follow, instance_attributes, is_a, items
+from .bare import is_bare
 from .managers import within
 from .scopes import is_scope, shielded_from
 from .stacks import chain
 from .waits.joiners import cancellers
+from .waits.reading import callbacks
 
 _MOST = 1_000
 
@@ -35,6 +37,8 @@ def endangered(tasks: list[Any], pause: Callable[[], None]) -> list[Any]:
 
 def group_children(task: Any) -> tuple[Any, ...]:
     """Unfinished children of the groups around the task's wait, and around those who hand cancellation on to it."""
+    if is_bare(task) and not callbacks(task):
+        return ()
     found: dict[int, Any] = {}
     seen, todo = set[int](), [task]
     while todo and len(seen) < _MOST:
@@ -50,6 +54,8 @@ def group_children(task: Any) -> tuple[Any, ...]:
 
 
 def _own_children(task: Any) -> list[Any]:
+    if is_bare(task):
+        return []
     children, beyond = [], shielded_from(task)
     for link in chain(task.get_coro()):
         for entered in within(link):

@@ -18,7 +18,7 @@ from .findings import Finding
 from .graph import Graph, Node
 from .holds import Blocks, Finished, finished_holders, holds_on
 from .resources import is_connection_pool, is_unowned
-from .stacks import chain
+from .stacks import Link, chain
 from .state import State
 from .views import MOST_VICTIMS, Views, loop_name
 from .waits import Mode, Wait, future_wait, primitive_wait, wait_of
@@ -50,21 +50,22 @@ def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> lis
             pause()
         if task.get_loop().is_closed():
             continue  # who waits for it, in a loop that lives, is told
-        wait = wait_of(task)
+        links = chain(task.get_coro())
+        wait = wait_of(task, links)
         if is_connection_pool(wait.resource) and holds_on(wait.resource, state) is None:
             wait = primitive_wait(task)
         if is_unowned(wait.resource) and blocks.holds_on(wait.resource):
             continue
         if wait.mode is Mode.FREE:
             thing = wait.resource if wait.resource is not None else task._fut_waiter
-            found.append(Leaf(task, wait, thing, _place(task)))
+            found.append(Leaf(task, wait, thing, _place(task, links)))
         elif wait.mode is Mode.HELD:
             finished = tuple(finished_holders(wait.resource, state))
             if finished or holds_on(wait.resource, state) is None:
-                found.append(Leaf(task, wait, wait.resource, _place(task), finished))
+                found.append(Leaf(task, wait, wait.resource, _place(task, links), finished))
         elif wait.mode is not Mode.READY:
             bare = _bare_future(wait.needs)
-            found += [Leaf(task, wait, bare, _place(task))] if bare is not None else []
+            found += [Leaf(task, wait, bare, _place(task, links))] if bare is not None else []
     return [leaf for leaf in found if leaf.resource is not None]
 
 
@@ -131,8 +132,6 @@ def _bare_future(needs: tuple[Any, ...]) -> Any:
     return None
 
 
-def _place(task: Any) -> tuple[Any, int]:
-    links = chain(task.get_coro())
-    own = [link for link in links if link.is_own]
-    last = (own or links)[-1:]
-    return (last[0].code, last[0].lasti) if last else (None, id(task))
+def _place(task: Any, links: list[Link]) -> tuple[Any, int]:
+    last = next((link for link in reversed(links) if link.is_own), links[-1] if links else None)
+    return (last.code, last.lasti) if last is not None else (None, id(task))

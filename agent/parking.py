@@ -20,7 +20,7 @@ from types import CodeType
 from typing import Any
 
 from .attributes import own
-from .bytecode import handlers_around
+from .bytecode import handlers_around, per_place
 from .libraries import anyio
 from .stacks import Link, chain
 from .waits.joiners import joiners
@@ -61,14 +61,14 @@ def _is_main(task: Any) -> bool:
     return any(own(each, "__code__") is done for each in callbacks(task))
 
 
-@lru_cache(maxsize=512)
+@per_place
 def _is_used(code: CodeType, lasti: int) -> bool:
     """Whether anything is done with the value of the suspended ``await``."""
     after = (each.opname for each in _instructions(code) if each.offset >= lasti)
     return next((name for name in after if name not in _AWAITING), "") != "POP_TOP"
 
 
-@lru_cache(maxsize=512)
+@per_place
 def _awaited(code: CodeType, lasti: int) -> str | None:
     """What the suspended ``await`` names: a maker that it calls, a local variable, or ``wait()`` of either; or None."""
     before = [each for each in _instructions(code) if each.offset < lasti]

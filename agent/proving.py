@@ -30,6 +30,7 @@ from .proof import prove
 from .prospects import Prospects
 from .state import State, TaskRecord
 from .suspecting import suspected
+from .waits import Mode
 
 _ALL_TOGETHER = 2_000
 """Up to that many parked tasks are judged in one island; beyond, those due and whoever waits for tasks or locks."""
@@ -82,8 +83,10 @@ class Proving:
         closed = [task for task in proof.tasks if id(task) not in proven]
         self._waits = {id(task): wait for task, wait in zip(proof.tasks, proof.waits, strict=True)}
         del proof
-        yield from self._leaves(closed)
-        yield from self._knots(closed)
+        found = leaves(closed, self.state, _breathe)
+        yield from self._leaves(found)
+        yield from self._knots(closed, {id(leaf.task) for leaf in found if leaf.wait.mode is Mode.FREE})
+        del found
         if not self.prospects.is_overdrawn:
             told = {key for each in self._told.values() for key in each.tasks}
             old = [task for task in self._old(due) if id(task) not in told | proven | suspicions]
@@ -107,9 +110,8 @@ class Proving:
         records = [record for record in due if record.moved <= since]
         return [task for record in records if (task := record()) is not None]
 
-    def _leaves(self, closed: list[Any]) -> Iterator[Begun]:
+    def _leaves(self, found: list[Leaf]) -> Iterator[Begun]:
         """Waits at the bottom, group by group."""
-        found = leaves(closed, self.state, _breathe)
         first = {leaf.place: leaf for leaf in reversed(found)}
         meant = {place for place, leaf in first.items() if is_parked_on_purpose(leaf.task, leaf.resource)}
         for group in groups([leaf for leaf in found if leaf.place not in meant]):
@@ -134,9 +136,12 @@ class Proving:
         finding = _detector(group).describe(together, told.said, PROVEN, self.state, time.monotonic())
         yield from begin(replace(finding, subject=subject), [leaf.task for leaf in together[:MOST_CORE]], self._waits)
 
-    def _knots(self, closed: list[Any]) -> Iterator[Begun]:
-        """Circles that only the proof closes, such as of locks that were taken by hand."""
-        graph = build(closed, self.state, nobody_else=True)
+    def _knots(self, closed: list[Any], free: set[int]) -> Iterator[Begun]:
+        """Circles that only the proof closes, such as of locks that were taken by hand; ``free`` need nobody."""
+        roots = [task for task in closed if id(task) not in free]
+        if not roots:
+            return
+        graph = build(roots, self.state, among=closed)
         judgement = Judgement(graph, set(), irreducible(graph, likely=True))
         for finding in deadlock.closed(judgement, set(map(id, closed)), self.state, time.monotonic()):
             core = [graph.nodes[key].thing for key in finding.subject[1]]  # type: ignore[index]

@@ -22,7 +22,6 @@ import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from types import (
     AsyncGeneratorType,
     BuiltinMethodType,
@@ -38,7 +37,7 @@ from types import (
 from typing import Any
 
 from .attributes import content, follow, is_a
-from .bytecode import Path, deletes_locals, exit_beyond_handlers, handlers_around
+from .bytecode import Path, deletes_locals, exit_beyond_handlers, handlers_around, is_inside, per_place
 
 MAX_DEPTH = 1000
 _BETWEEN = ("asyncio", "anyio", "contextlib", "unstuck", "")
@@ -148,10 +147,10 @@ class Link:
         None when the frame's stack and its code do not agree to the last exit (a local that holds a bound
         ``__exit__`` is enough): better no answer than a wrong one.
         """
+        if not is_inside(self.code, self.lasti):
+            return []
         handlers = [each for each in handlers_around(self.code, self.lasti) if each.is_with]
         beyond = exit_beyond_handlers(self.code, self.lasti)
-        if not handlers and not beyond:
-            return []
         exits = list(_exits_on_stack(self.referents()))
         if len(exits) != len(handlers) + beyond:
             return None
@@ -250,7 +249,7 @@ def _made_of(function: Any, code: CodeType) -> bool:
     return is_a(function, FunctionType) and function.__code__ is code
 
 
-@lru_cache(maxsize=2048)
+@per_place
 def line_of(code: CodeType, lasti: int) -> int:
     """The source line of the instruction at byte offset ``lasti``, or of the definition when there is none."""
     if lasti < 0:

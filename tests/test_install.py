@@ -15,6 +15,7 @@ import pickle
 import sys
 import threading
 import time
+import types
 from asyncio import base_events, create_task, events, locks, queues, taskgroups, tasks, timeouts
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -274,7 +275,7 @@ def own_objects() -> Counter[str]:
     """How many objects of the agent's own classes live, by class, without what it knows of code: whose, is chance."""
     for name, module in list(sys.modules.items()):
         for value in list(vars(module).values()) if name.startswith("unstuck.") else ():
-            if isinstance(value, functools._lru_cache_wrapper):
+            if isinstance(value, types.FunctionType | functools._lru_cache_wrapper) and hasattr(value, "cache_clear"):
                 value.cache_clear()
     gc.collect()
     classes = (type(each) for each in gc.get_objects())

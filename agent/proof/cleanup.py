@@ -10,11 +10,10 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from ..bytecode import handlers_around
+from ..bytecode import handlers_around, per_place
 from ..stacks import chain
 from .kinds import FRAME, GATE
 
@@ -44,6 +43,6 @@ def _is_guarded(frame_owner: Any) -> bool:
     )
 
 
-@lru_cache(maxsize=2048)
+@per_place
 def _has_written(code: CodeType, lasti: int) -> bool:
     return any(handler.is_written for handler in handlers_around(code, lasti))

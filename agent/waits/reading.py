@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from dataclasses import replace
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -56,8 +55,8 @@ def _table() -> Table:
     return filled
 
 
-def wait_of(task: Any) -> Wait:
-    """What ``task`` waits for at this moment.
+def wait_of(task: Any, links: list[Link] | None = None) -> Wait:
+    """What ``task`` waits for at this moment; ``links`` is its await chain, where that is known already.
 
     Exact in the loop's own thread while the task is suspended; from another thread it is a glimpse.
     """
@@ -66,7 +65,8 @@ def wait_of(task: Any) -> Wait:
         return READY
     if isinstance(future, JOINABLE):
         return future_wait(future)
-    links = list(chain(task.get_coro()))
+    if links is None:
+        links = chain(task.get_coro())
     primitive, pool = _primitive(links, future), _pool_of(links)
     return primitive if pool is None else Wait(pool.library.name, Mode.HELD, pool, due=primitive.due)
 
@@ -83,7 +83,7 @@ def _primitive(links: list[Link], future: Any) -> Wait:
         return future_wait(future)
     link, row = match
     wait = row.read(link, links, future)
-    return wait if wait.kind else replace(wait, kind=row.kind)
+    return wait if wait.kind else Wait(row.kind, wait.mode, wait.resource, wait.needs, wait.due, wait.certain)
 
 
 def _pool_of(links: list[Link]) -> ConnectionPool | None:
