@@ -24,9 +24,9 @@ def apart(island: Island, kept: list[int]) -> list[list[int]]:
     own = [number for number in kept if number in island.own]
     root = _joined(island, kept)
     roots = [_find(root, strand) for strand in range(len(root))]
-    island.rest()
+    island.pause(len(roots))
     starts = [*(bisect_left(kept, first) for first in island.strands), len(kept)]
-    island.rest()
+    island.pause(len(starts))
     parts: list[list[int]] = [[]]
     last = None
     for strand in sorted(range(len(roots)), key=roots.__getitem__):
@@ -34,10 +34,10 @@ def apart(island: Island, kept: list[int]) -> list[list[int]]:
             parts.append([])
         parts[-1] += kept[starts[strand] : starts[strand + 1]]
         last = roots[strand]
-    island.rest()
+    island.pause(len(roots))
     for part in filter(None, parts):
         part[:] = [*(number for number in part if number not in island.own), *own]
-        island.rest()
+        island.pause(len(part))
     return list(filter(None, parts))
 
 

@@ -4,7 +4,7 @@ Laws:
 - First a guess from the watcher's thread, at leisure; then, for what looks closed, the arithmetic once more at
   one instant. Only the second counts.
 - Whoever will move by itself (a deadline) is woken in the model, and so is whoever will be collected and has
-  clean-up code to run (``cleanup``).
+  clean-up code to run (``cleanup``). Where that cannot be told, whoever has such code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from .apart import apart
 from .cleanup import cleans_up
-from .growth import grow
+from .growth import grow, reveal
 from .island import Island
 from .kinds import GATE
 from .reading import read
@@ -55,9 +55,9 @@ def prove(
     try:
         island.add_tasks(tasks)
         island.add_own(own())
-        spread = grow(island, guesses)
+        spread, is_known = reveal(island, grow(island, guesses))
         island.add_own(own())  # growth has met more of what they refer to
-        return _judge(island, _closed_parts(island, spread.opened), moves)
+        return _judge(island, _closed_parts(island, spread.opened), moves, is_known)
     finally:
         island.release()
 
@@ -72,24 +72,27 @@ def _closed_parts(island: Island, opened: Sequence[int]) -> list[list[int]]:
     return apart(island, sorted(kept + more) if more else kept)
 
 
-def _judge(island: Island, parts: list[list[int]], moves: Moves) -> Proof:
-    """What the arithmetic says now, one part at a time: nothing of one where anything has changed."""
+def _judge(island: Island, parts: list[list[int]], moves: Moves, is_known: bool) -> Proof:
+    """What the arithmetic says now, one part at a time: nothing of one where anything has changed.
+
+    ``is_known``: whoever keeps a member without being one is outside.
+    """
     tasks, waits = list[Any](), list[Any]()
     for part in parts:
         surplus = read(island, part)
         if surplus is not None:
             spread = Spread(island, surplus, part)
-            _let_move(island, spread, moves)
+            _let_move(island, spread, moves, is_known)
             for chunk in island.paced(spread.closed()):
                 tasks += [island.members[number] for number in chunk]
                 waits += [island.members[island.awaited[number]] for number in chunk]
     return Proof(tuple(tasks), tuple(waits), sum(map(len, parts)), len(parts))
 
 
-def _let_move(island: Island, spread: Spread, moves: Moves) -> None:
+def _let_move(island: Island, spread: Spread, moves: Moves, is_known: bool) -> None:
     while closed := spread.closed():
         moving = set(_moving(island, closed, moves))
-        for number in spread.unreachable():
+        for number in spread.unreachable(is_known):
             island.pause()
             if cleans_up(island.members[number], island.kinds[number]):
                 moving.add(number)

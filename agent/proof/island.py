@@ -31,13 +31,14 @@ from .owned import HasDict, awaited_by, leads_nowhere, own_dict, owned_by_frame,
 
 MOST_ITEMS = 10_000
 _MOST_MEMBERS = 400_000
-_CHUNK, _PACE = 500, 2_000
 _AT_ONCE, _FEW = 100, 20
 _CONTAINERS = (dict, list, set, frozenset, tuple, deque)
 PLAIN = (asyncio.Task, StandIn)
 """Tasks whose attributes are all in their dict."""
 _SPARE = 4_096
 _AT_A_TIME, _A_MEMBER = 3_000, 4
+"""What is done at one go, a millisecond or so, and what a member costs, both in the measure of a reference."""
+_PACE = 1_000
 _LONG = 5_000
 
 
@@ -77,7 +78,7 @@ class Island:
         self._raw_ids = array("Q")
         self._kind_of = Kinds()
         self._todo: list[int] = []
-        self._breathe, self._steps, self._spent = breathe, 0, 0
+        self._breathe, self._spent = breathe, 0
 
     # -- growing -----------------------------------------------------------------------------------
 
@@ -140,10 +141,12 @@ class Island:
             if not is_kept[number]:
                 self._shrink(number)
         self._forget_waits(is_kept)
+        self.pause(len(self.awaited) // 2)
         for chunk in self.paced(kept):
             for number in [n for n in chunk if self.kinds[n] == GATE and n not in self.awaited]:
                 self._shrink(number)
         self.chained = {number for number in self.chained if is_kept[number]}
+        self.pause(len(self.chained) // 2)
         self.views = {view: owner for view, owner in self.views.items() if is_kept[view] and is_kept[owner]}
         return kept
 
@@ -164,7 +167,7 @@ class Island:
         for start in range(0, len(self.members), _LONG):
             firsts = islice(self.first, start, start + _LONG)
             found += [number for number, first in enumerate(firsts, start) if first >= 0]
-            self.rest()
+            self.pause(_LONG // 4)
         return found
 
     def gates(self) -> list[int]:
@@ -178,22 +181,19 @@ class Island:
 
     # -- pacing ------------------------------------------------------------------------------------
 
-    def pause(self) -> None:
+    def pause(self, cost: int = _A_MEMBER) -> None:
         """Called at each step of a long loop: hands the interpreter back now and then."""
-        self._steps += 1
-        if not self._steps % _CHUNK:
-            self.rest()
-
-    def rest(self) -> None:
-        """Hand the interpreter back."""
-        if self._breathe is not None:
-            self._breathe()
+        self._spent += cost
+        if self._spent > _AT_A_TIME:
+            self._spent = 0
+            if self._breathe is not None:
+                self._breathe()
 
     def paced(self, things: list[Any]) -> Iterator[list[Any]]:
-        """The things chunk by chunk, with the interpreter handed back after each."""
+        """The things chunk by chunk."""
         for start in range(0, len(things), _PACE):
             yield things[start : start + _PACE]
-            self.rest()
+            self.pause(2 * min(_PACE, len(things)))
 
     def release(self) -> None:
         """Let go of everything, a little at a time."""
@@ -201,11 +201,11 @@ class Island:
         for each in lists:
             while each:
                 del each[-_LONG:]
-                self.rest()
+                self.pause(_LONG // 4)
         for known in (self.number, self.views, self.waiter, self.other_waiter, self.awaited):
             while known:
                 deque(starmap(known.popitem, repeat((), min(_LONG, len(known)))), maxlen=0)
-                self.rest()
+                self.pause(_LONG // 4)
 
     # -- the hot loop ------------------------------------------------------------------------------
 
@@ -256,10 +256,7 @@ class Island:
             self.last[number] = len(links)
             if kind == GATE or is_chained:
                 self._note_suspension(number, thing)
-            self._spent += len(referents) + _A_MEMBER
-            if self._spent > _AT_A_TIME:
-                self._spent = 0
-                self.rest()
+            self.pause(len(referents) + _A_MEMBER)
 
     def _enter(self, thing: Any, kind: int) -> int:
         """Make something a member."""

@@ -67,7 +67,7 @@ def estimate(island: Island) -> list[int]:
         counts = map(getrefcount, islice(island.members, start, start + _AT_ONCE))
         within = islice(island.within, start, start + _AT_ONCE)
         surplus += map(sub, map(sub, counts, within), repeat(base))
-        island.rest()
+        island.pause(_AT_ONCE // 4 if start else 0)
     return surplus
 
 
@@ -84,14 +84,14 @@ def read(island: Island, part: list[int] | None = None) -> list[int] | None:
     if instant is None or instant[1] != links or instant[2] != waits:
         return None
     counts, weak = instant[0], instant[3]
-    island.rest()
+    island.pause(len(order.numbers))
     surplus, base = [0] * len(island.members), counts.pop()
     within = island.within
     for start in range(0, len(counts), _AT_ONCE):
         end = start + _AT_ONCE
         for number, count in zip(order.numbers[start:end], counts[start:end], strict=True):
             surplus[number] = count - base - within[number]
-        island.rest()
+        island.pause(end - start if start else 0)
     for number, count in zip(weakable, weak, strict=True):
         if count:
             surplus[number] += max(0, count - harmless.get(number, 0))
@@ -141,7 +141,7 @@ def _waits(island: Island, order: _Order) -> list[int | str]:
 def _instant(island: Island, order: _Order) -> _Instant | None:
     kept = [_Canary()]  # as the island keeps its members
     things = [*map(island.members.__getitem__, order.numbers), *kept]
-    island.rest()
+    island.pause(len(things))
     try:
         for _ in range(_TRIES):
             before = _collections()

@@ -41,11 +41,14 @@ class Spread:
             self._open(number)
         self._run()
 
-    def unreachable(self) -> list[int]:
-        """What is closed and cannot be reached from outside even by reference: the collector will take it."""
+    def unreachable(self, is_known: bool = True) -> list[int]:
+        """What is closed and cannot be reached from outside even by reference: the collector will take it.
+
+        Unless it ``is_known`` that who keeps a member without being one is outside, nothing counts as reached.
+        """
         island, reached, own = self.island, bytearray(len(self.island.members)), self.island.own
         links, first, last, views = island.links, island.first, island.last, island.views
-        todo = [number for number in self.part if self.surplus[number] > 0 and number not in own]
+        todo = [number for number in self.part if is_known and self.surplus[number] > 0 and number not in own]
         for number in todo:
             reached[number] = 1
         while todo:

@@ -53,6 +53,23 @@ def start(spawn):
 """
 """A child of the group whose body waits for ever may fail, and then cancels the body."""
 
+KEEPS_ITSELF = """\
+async def task1(E0, F0, r1):
+    try:
+        await F0
+    finally:
+        E0.set()
+async def task2(E0):
+    await E0.wait()
+def start(spawn):
+    E0 = asyncio.Event()
+    F0 = loop().create_future()
+    r1 = Ref()
+    r1.task = spawn(task1(E0, F0, r1), False)
+    spawn(task2(E0), True)
+"""
+"""Nobody refers to the first task but an object that it alone refers to: the collector closes it all the same."""
+
 GENERATOR_IN_GARBAGE = """\
 async def task1(E0, F0):
     g = once(E0.set)
