@@ -31,6 +31,8 @@ class Program:
     modes: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Further variables of the child in mode ``agent``; ``{folder}`` is a fresh folder of its own."""
+    needs: tuple[str, ...] = ()
+    """Modules from elsewhere; where one is missing, the rows are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,12 @@ def measurement(
     *rows: Row,
     modes: tuple[str, ...] = (AGENT,),
     environment: Mapping[str, str] = MappingProxyType({}),
+    needs: tuple[str, ...] = (),
 ) -> Callable[[Callable[[str, float], Sample]], Callable[[str, float], Sample]]:
     """Register ``def run(mode, scale)`` that takes a sample, and the rows that read it."""
 
     def register(run: Callable[[str, float], Sample]) -> Callable[[str, float], Sample]:
-        PROGRAMS[program] = Program(program, run, modes, environment)
+        PROGRAMS[program] = Program(program, run, modes, environment, needs)
         ROWS.update({row.name: row for row in rows})
         return run
 

@@ -20,7 +20,7 @@ from .stats import Summary
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One row, measured. ``summary`` is of what is compared with the budget; None when the row failed."""
+    """One row, measured. ``summary`` is of what is compared with the budget; None where nothing was measured."""
 
     row: Row
     summary: Summary | None
@@ -29,10 +29,13 @@ class Result:
     debug_ratio: float | None
     samples: dict[str, list[float]]
     failure: str = ""
+    skipped: str = ""
 
 
 def evaluate(row: Row, series: Series) -> Result:
     """Read one row from the samples of its program."""
+    if series.skipped:
+        return Result(row, None, "skipped", {}, None, {}, skipped=series.skipped)
     if series.failure:
         return Result(row, None, "failed", {}, None, {}, series.failure)
     samples = {mode: series.numbers(mode, row.number) for mode in series.samples}

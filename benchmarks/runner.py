@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from .model import Program, Sample
 from .modes import ROOT, environment
@@ -20,10 +21,11 @@ PATIENCE = 300.0
 
 @dataclass(slots=True)
 class Series:
-    """The samples of one program by mode, in the order of the rounds; ``failure`` when there are none."""
+    """The samples of one program by mode, in the order of the rounds; if none, why: ``failure`` or ``skipped``."""
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     failure: str = ""
+    skipped: str = ""
 
     def numbers(self, mode: str, number: str) -> list[float]:
         """One number of every sample of a mode."""
@@ -36,6 +38,9 @@ class ChildFailed(RuntimeError):
 
 def collect(program: Program, runs: int, scale: float, child: Callable[..., Sample] | None = None) -> Series:
     """Take ``runs`` samples of ``program`` in each of its modes."""
+    missing = [name for name in program.needs if find_spec(name) is None]
+    if missing:
+        return Series(skipped=f"{' and '.join(missing)} not installed here")
     take = child or run_child
     series = Series({mode: [] for mode in program.modes})
     for _ in range(runs):

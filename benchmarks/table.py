@@ -28,7 +28,7 @@ def cells(result: Result) -> tuple[str, ...]:
     """One line of the table, as text."""
     row, summary = result.row, result.summary
     if summary is None:
-        return (row.name, *[""] * 7, "FAILED", "")
+        return (row.name, *[""] * 7, result.verdict if result.skipped else "FAILED", "")
     unit = "x" if row.compare == RATIO else row.unit
     return (
         row.name,
@@ -58,13 +58,14 @@ def number(value: float, unit: str) -> str:
 
 
 def plain(results: Iterable[Result]) -> str:
-    """For a terminal, with what each row means and why a row failed."""
+    """For a terminal, with what each row means and why a row failed or was skipped."""
     results = list(results)
     lines = [HEADINGS, *map(cells, results)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [_padded(line, widths) for line in lines]
     failures = [f"{each.row.name} failed: {each.failure}" for each in results if each.failure]
-    return "\n".join([text[0], "-" * len(text[0]), *text[1:], *failures])
+    skipped = [f"{each.row.name} skipped: {each.skipped}" for each in results if each.skipped]
+    return "\n".join([text[0], "-" * len(text[0]), *text[1:], *failures, *skipped])
 
 
 def _padded(line: Sequence[str], widths: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as tool
-from benchmarks import child, modes, results, runner, stats, table
+from benchmarks import child, load, modes, results, runner, stats, table
 from benchmarks.model import DIFFERENCE, PROGRAMS, ROWS, VALUE, Program, Row, Sample
 from benchmarks.runner import ChildFailed, Series
 
@@ -134,6 +134,15 @@ class TestCollecting:
 
         assert ({}, "agent: it would not start") == (got.samples, got.failure)
 
+    def test_a_program_that_needs_what_is_not_installed_is_skipped(self) -> None:
+        """With the reason, and without a child; it is no failure."""
+        wanting = Program("made-up", lambda mode, scale: {}, ("agent",), needs=("json", "no_such_module"))
+        result = results.evaluate(ROW, runner.collect(wanting, 2, 1.0, child=None))
+
+        assert table.plain([result]).endswith("made-up skipped: no_such_module not installed here")
+        assert (*[""] * 7, "skipped", "") == table.cells(result)[1:]
+        assert 0 == tool.exit_code([result], check=True)
+
     def test_one_child_without_the_agent(self) -> None:
         """A fresh process that takes one small sample and has seen that the agent is off."""
         sample = runner.run_child(PROGRAMS["create-await"], "none", scale=0.0005)
@@ -157,6 +166,33 @@ class TestCollecting:
         assert {"UNSTUCK": "1", "UNSTUCK_SINKS": "jsonl:there/findings.jsonl"} == {
             name: value for name, value in agent.items() if name.startswith("UNSTUCK")
         }
+
+
+class TestLoad:
+    @pytest.mark.parametrize(
+        ("got", "whole"),
+        [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", False),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1", False),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ndate: today\r\n\r\n12", True),
+        ],
+    )
+    def test_an_answer_is_waited_for_to_its_end(self, got: bytes, whole: bool) -> None:
+        """It may come in several pieces."""
+        assert whole == load.is_whole(got)
+
+    def test_an_answer_that_is_not_wanted_ends_it(self) -> None:
+        """An error page is quick to serve, and no measurement."""
+        with pytest.raises(ValueError, match="500"):
+            load.is_whole(b"HTTP/1.1 500 Internal Server Error\r\n\r\n")
+
+    @pytest.mark.parametrize("name", ["http-aiohttp", "http-starlette"])
+    def test_a_few_requests_without_the_agent(self, name: str) -> None:
+        """From the load generator to the number of nanoseconds."""
+        for module in PROGRAMS[name].needs:
+            pytest.importorskip(module)
+
+        assert runner.run_child(PROGRAMS[name], "none", scale=0.001)["ns"] > 0
 
 
 class TestTables:

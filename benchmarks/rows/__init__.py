@@ -7,6 +7,7 @@ from benchmarks.model import PROGRAMS, ROWS
 # The order of these lines is the order of the table.
 from . import tasks  # isort: skip
 from . import primitives  # isort: skip
+from . import servers  # isort: skip
 from . import unset  # isort: skip
 from . import tick  # isort: skip
 from . import watcher  # isort: skip
@@ -25,6 +26,7 @@ __all__ = [
     "memory",
     "primitives",
     "proof",
+    "servers",
     "tasks",
     "tick",
     "unset",
