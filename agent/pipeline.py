@@ -178,7 +178,8 @@ class Pipeline:
 
     def _judge_all(self) -> None:
         now = time.monotonic()
-        overdue = self._overdue(now)
+        hopeless = {task.id for each in self.ledger.open_findings() if each.verdict == PROVEN for task in each.tasks}
+        overdue = {key: queue for key, queue in self._overdue(now).items() if f"task-{key:x}" not in hopeless}
         told = {key for key in self.slow_waits.standing(overdue) if self.ledger.is_told((slow_wait.KIND, key), now)}
         late = {key: queue for key, queue in overdue.items() if id(queue.resource) not in told}
         waiters = [task for key in late if (task := self.state.task_by_id(key)) is not None]

@@ -259,3 +259,34 @@ def test_when_nobody_has_moved_since() -> None:
     events, queue = [event.event for event in ear.events], "the holder holder waits in asyncio.Queue.get"
     assert (["opened", "closed"], "slow-wait") == (events, ear.events[0].finding.kind)
     assert ["the holder holder waits in asyncio.Event", queue, queue] == described
+
+
+def test_when_the_wait_is_proven_to_be_for_ever() -> None:
+    """It is not told as a slow one as well. Another wait, which began later, is."""
+
+    async def take(lock: asyncio.Semaphore | asyncio.Lock) -> None:
+        await lock.acquire()
+        await asyncio.sleep(3600)
+
+    async def wait_slowly() -> None:
+        while not ear.told("held-by-finished", "opened"):
+            await asyncio.sleep(harness.TICK)
+        lock = asyncio.Lock()
+        holder = asyncio.create_task(take(lock))
+        await asyncio.sleep(0)
+        await asyncio.create_task(take(lock), name="slow")
+        await holder
+
+    async def program() -> None:
+        slow = asyncio.create_task(wait_slowly())
+        permits = asyncio.Semaphore(1)
+        loser = asyncio.create_task(take(permits))
+        await asyncio.sleep(0)
+        loser.cancel()
+        await asyncio.gather(loser, return_exceptions=True)
+        await permits.acquire()
+        await asyncio.gather(slow, loser)
+
+    with harness.agent(slow_wait_after=0.3, stuck_after=30.0) as ear:
+        (found,) = harness.run_until_found(program, ear, "slow-wait", patience=20.0)
+    assert ["slow"] == [task.name for task in found.core]
