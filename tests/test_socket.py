@@ -79,6 +79,7 @@ def test_tasks_and_what_they_wait_for(tmp_path: Path) -> None:
     (loop,) = picture.loops.values()
     assert ("program", True, 5) == (loop.thread, loop.running, loop.tasks)
     assert picture.health is not None and (5, 5) == (picture.health.tasks, picture.health.waiting)
+    assert all(task.born is not None and task.born <= task.since for task in picture.tasks.values())
 
 
 def test_resources_and_the_graph(tmp_path: Path) -> None:

@@ -288,7 +288,14 @@ def test_who_blocks_most_tells_what_he_holds() -> None:
 def test_who_has_just_got_what_he_waited_for() -> None:
     """The row of the task is a moment older than that of the lock: he holds it, and waits for it no more."""
     shot = made(waiting("a", "L"), waiting("b", "L"), resources=(lock("L", "a"),))
-    assert "waits for L" not in "\n".join(text_of(each) for each in overview.lines(Scene((shot,)), 120, 40))
+    assert "holds L    " in "\n".join(text_of(each) for each in overview.lines(Scene((shot,)), 120, 40))
+
+
+def test_nobody_is_younger_than_his_wait() -> None:
+    """A hook notes a wait at once; that there is such a task may be seen a look later."""
+    late = pictures.task("a", "a", ago=3.3, born=pictures.NOW - 2.8, wait="asyncio.Lock")
+    shot = made(late)
+    assert "age       3.3 s" in "\n".join(text_of(each) for each in task.told((shot, late), 100))
 
 
 def test_what_several_hold_is_a_root() -> None:

@@ -165,7 +165,7 @@ class Feed:
     def _make(self, entry: Entry, task: Any, thorough: bool) -> wire.Task:
         birth = entry.birth
         if birth is None:
-            born = self.wall(getattr(entry.record, "born", entry.seen))
+            born = self.wall(min(getattr(entry.record, "born", entry.seen), entry.since))
             birth = entry.birth = self._births.of(task, entry.record, born)
         future, found = task._fut_waiter, Standing()
         if future is not None:  # else the next look will see what it does

@@ -207,8 +207,10 @@ def _blocker(shot: Shot, root: str, blocked: int, circle: bool) -> Sequence[Cell
             spot(resource.made),
         )
     who = joined([circle_of((shot, task)) if circle else "", _name(task)], " ")
-    what = () if task.on in shot.held.get(root, ()) and not circle else awaited(shot, task)  # it has just got it
+    what = awaited(shot, task)
     waits = (("waits for ", "dim"), *what) if what else ((task.state, task.state),)
+    if task.on in shot.held.get(root, ()) and not circle:  # it has just got what it waited for
+        waits = ()
     return number, who, joined([_held(shot, root), waits], (" · ", "dim")), spot(task.at)
 
 

@@ -68,7 +68,7 @@ def _head(row: Row) -> Iterator[Line]:
     if task.due is not None:
         yield _fact("ends in", line(words.span(task.due - shot.time), ("  by its timeout", "dim")))
     if task.born is not None:
-        yield _fact("age", line(words.span(shot.time - task.born)))
+        yield _fact("age", line(words.span(shot.time - min(task.born, task.since))))  # it may be seen late
     yield _fact("task", line((tidy(f"{task.id}  loop {task.loop}  pid {shot.pid}"), "dim")))
     detail = shot.details.get(task.id)
     if detail is not None and detail.trace_id:
