@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +130,30 @@ def test_when_the_pool_moves(run: Run, body: str) -> None:
     """Not a word of a pool that gives out and takes back; on a slow machine a wait may be called slow."""
     told = [each for each in run(body, "deadlock") if each["kind"] != "slow-wait"]
     assert [] == told
+
+
+def test_when_somebody_looks_at_a_process_that_waits_for_its_pool(tmp_path: Path) -> None:
+    """The pool, with what is taken of it and by whom, stands in the row of who waits."""
+    database, sockets = tmp_path / "data", tmp_path / "sockets"
+    database.mkdir()
+    sockets.mkdir(mode=0o700)
+    pytest.importorskip("aiosqlite")
+    code = "import unstuck; unstuck.install(); from tests.programs.connection_pools import run; import asyncio; " + (
+        f"asyncio.run(run('sqlalchemy_engine', 'all_ask_twice', {str(database)!r}))"
+    )
+    settings = {"UNSTUCK_SINKS": "socket", "UNSTUCK_SOCKET_DIR": str(sockets), "UNSTUCK_INTERVAL": "50ms"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=children.environment(PYTHONPATH=_PATH, **settings)
+    ) as program:
+        try:
+            dump = ("-m", "unstuck.agent", "dump", "--format", "json", str(program.pid))
+            found: list[dict[str, Any]] = []
+            end = time.monotonic() + 30
+            while not (found and found[0]["holders"]) and time.monotonic() < end:
+                seen = children.start(*dump, PYTHONPATH=_PATH, **settings)
+                resources = json.loads(seen.stdout)["resources"] if seen.returncode == 0 else []
+                found = [each for each in resources if each["type"] == "sqlalchemy.QueuePool"]
+        finally:
+            program.kill()
+    (pool,) = found
+    assert (2, 2, 2) == (pool["used"], pool["total"], len(pool["holders"]))

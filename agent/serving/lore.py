@@ -12,10 +12,12 @@ from .. import wire
 from ..bytecode import handlers_around, ranges
 from ..names import assigned_name
 from ..stacks import Link, line_of
-from ..waits.reading import table
+from ..waits.reading import future_wait, table
 from ..waits.rows import Row
 
 _MOST = 5_000
+_IN_A_POOL = Row("", lambda _link, _links, future: future_wait(future), composite=True)
+"""A function in which a library's pool of connections is waited for, or something else."""
 _LONGEST = 500
 
 
@@ -38,12 +40,13 @@ class Lore:
         self.codes: dict[int, Known] = {}
         self._spots: dict[tuple[int, int], tuple[CodeType, wire.Spot]] = {}
         self._assigned: dict[tuple[int, int], tuple[CodeType, str | None]] = {}
-        self._had_anyio = False
+        self._libraries = (False, 0)
 
     def refresh(self) -> None:
         """Before each look: a library may have been loaded since the last, and its functions have a meaning now."""
-        if table().has_anyio != self._had_anyio or len(self.codes) > _MOST:
-            self._had_anyio = table().has_anyio
+        libraries = table().has_anyio, len(table().pools)
+        if libraries != self._libraries or len(self.codes) > _MOST:
+            self._libraries = libraries
             self.codes.clear()
         for known in (self._spots, self._assigned):
             if len(known) > _MOST:
@@ -52,7 +55,8 @@ class Lore:
     def learn(self, awaitable: Any, code: CodeType) -> Known:
         """What is known of the function of a suspended coroutine or generator."""
         is_own = Link(awaitable, code, -1).is_own
-        known = self.codes[id(code)] = Known(code, is_own, table().row(code), bool(ranges(code)))
+        row = table().row(code) or (_IN_A_POOL if id(code) in table().pools else None)
+        known = self.codes[id(code)] = Known(code, is_own, row, bool(ranges(code)))
         return known
 
     def of(self, link: Link) -> Known:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from types import CoroutineType, FunctionType
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from ..deadlines import own_deadline
 from ..stacks import MAX_DEPTH, Link, chain
 from ..views import task_id
 from ..waits import Mode, Wait, future_wait
-from ..waits.reading import JOINABLE, Gathering, table
+from ..waits.reading import JOINABLE, Gathering, pooled, table
 from ..waits.rows import Row
 from .lore import Lore, stands_in_with
 from .text import clean
@@ -89,6 +90,8 @@ def _at_length(task: Any, future: Any, lore: Lore, thorough: bool) -> Standing:
     match = None if isinstance(future, JOINABLE) else table().match(links)
     link, row = match or (None, None)
     wait = row.read(link, links, future) if row is not None and link is not None else future_wait(future)
+    if not isinstance(future, JOINABLE):
+        wait = pooled(wait if wait.kind or row is None else replace(wait, kind=row.kind), links)
     own = next((link for link in reversed(links) if lore.of(link).is_own), links[-1] if links else None)
     spot = lore.spot(own.code, own.lasti) if own is not None else None
     return _standing(wait, row, _due(task, wait, links) if thorough else wait.due, spot)

@@ -77,7 +77,7 @@ class Things:
             self.nameless[thing] = None
             site = getattr(resource, SITE, None)
             thing.made = self._lore.spot(site[0], site[1]) if site else None
-            self._call(thing, self._lore.assigned(site) or type(resource).__name__)
+            self._call(thing, self._lore.assigned(site) or _plain_name(resource))
         thing.users[user] = None
         return thing
 
@@ -179,6 +179,10 @@ class Things:
             used,
             total,
         )
+
+
+def _plain_name(resource: Any) -> str:
+    return type_name(resource) if is_connection_pool(resource) else type(resource).__name__
 
 
 def _is_bare(resource: Any) -> bool:

@@ -67,8 +67,7 @@ def wait_of(task: Any, links: list[Link] | None = None) -> Wait:
         return future_wait(future)
     if links is None:
         links = chain(task.get_coro())
-    primitive, pool = _primitive(links, future), _pool_of(links)
-    return primitive if pool is None else Wait(pool.library.name, Mode.HELD, pool, due=primitive.due)
+    return pooled(_primitive(links, future), links)
 
 
 def primitive_wait(task: Any) -> Wait:
@@ -84,6 +83,12 @@ def _primitive(links: list[Link], future: Any) -> Wait:
     link, row = match
     wait = row.read(link, links, future)
     return wait if wait.kind else Wait(row.kind, wait.mode, wait.resource, wait.needs, wait.due, wait.certain)
+
+
+def pooled(wait: Wait, links: list[Link]) -> Wait:
+    """The wait itself, or that for the library's pool that the task with these frames waits for in this way."""
+    pool = _pool_of(links)
+    return wait if pool is None else Wait(pool.library.name, Mode.HELD, pool, due=wait.due)
 
 
 def _pool_of(links: list[Link]) -> ConnectionPool | None:
