@@ -42,6 +42,23 @@ def test_turning_pages() -> None:
     drive(BANK, steps)
 
 
+def test_from_the_overview_to_what_is_wrong() -> None:
+    """Enter, where something is; where nothing is, it is not offered."""
+
+    async def steps(driver: Driver) -> None:
+        assert "enter findings" in driver.rows[-1]
+        await driver.press("enter")
+        assert 1 == driver.app.dashboard.page
+
+    async def nothing(driver: Driver) -> None:
+        assert "enter findings" not in driver.rows[-1]
+        await driver.press("enter")
+        assert 0 == driver.app.dashboard.page
+
+    drive(BANK, steps)
+    drive(pictures.scene(pictures.idle()), nothing)
+
+
 def test_moving() -> None:
     """As in vim, and with the keys that are there for it."""
     places = (("j", 1), ("down", 2), ("k", 1), ("G", 9999), ("g", 0), ("end", 9999), ("ctrl+u", 9990), ("home", 0),

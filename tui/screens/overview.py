@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from ..scene import Scene
@@ -15,11 +16,19 @@ from ..widgets.lines import Lines
 from ..widgets.sheet import Sheet
 from .pane import Pane
 
+FINDINGS = 1
+"""Which page they are on."""
+
 
 class OverviewPane(Pane):
     """Lines for one process, a table for several."""
 
     TITLE = "Overview"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "findings", "findings", key_display="enter")]
+
+    def on_mount(self) -> None:
+        """Nothing is wrong yet."""
+        self._offers = False
 
     def compose(self) -> ComposeResult:
         """Both; one of them is seen."""
@@ -50,6 +59,22 @@ class OverviewPane(Pane):
             sheet.show(result)
         else:
             page.show(lambda width: result)
+        if self._offers != self._has_findings:
+            self._offers = self._has_findings
+            self.screen.refresh_bindings()
+
+    @property
+    def _has_findings(self) -> bool:
+        """Whether something is wrong with the one process that is looked at."""
+        return not self.top.scene.several and bool(self.top.scene.findings())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """From here one turns to the findings, where there are some."""
+        return action != "findings" or self._has_findings
+
+    def action_findings(self) -> None:
+        """To the findings."""
+        self.top.dashboard.action_page(FINDINGS)
 
     def target(self) -> Widget:
         """The one that is seen."""
