@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from .candidates import Candidates, Joined, flat
 from .state import State, TaskRecord
 from .waits.reading import Gathering
 
-_SWEPT_EVERY = 16
+_SWEPT = 1_000
 
 
 class Joins:
@@ -33,7 +33,7 @@ class Joins:
         """The same the other way round."""
         self._others: dict[int, Joined | None] = {}
         """The rest: whom each joins, where the future that it awaits does not tell."""
-        self._turns = 0
+        self._share: Iterator[tuple[int, TaskRecord]] = iter(())
 
     def enter(self, record: TaskRecord, task: Any, future: Any, joined: Joined | None) -> None:
         """The task has begun to wait for others."""
@@ -58,10 +58,7 @@ class Joins:
 
     def nominate(self, candidates: Candidates) -> None:
         """Enter those of whom it cannot be said that whom they need can move."""
-        self._turns += 1
-        if not self._turns % _SWEPT_EVERY:
-            for key in [key for key, record in self.records.items() if record() is None]:
-                self.leave(key)
+        self._sweep()
         for key in self._of_those_who_wait():
             task = self._task(key)
             if task is not None and isinstance(task._fut_waiter, asyncio.Task):
@@ -70,6 +67,15 @@ class Joins:
             task = self._task(key)
             if task is not None:
                 _nominate(candidates, key, task, joined)
+
+    def _sweep(self) -> None:
+        """Take out the dead among this turn's share."""
+        share = list(islice(self._share, _SWEPT))
+        if len(share) < _SWEPT:
+            self._share = iter(list(self.records.items()))
+        for key, record in share:
+            if record() is None and self.records.get(key) is record:
+                self.leave(key)
 
     def _of_those_who_wait(self) -> Iterator[int]:
         """Who plainly awaits a task that waits for others itself."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any
 
 from . import actions
-from .census import Census, Taker
+from .census import CHUNK, HAND_BACK, Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
@@ -98,7 +98,9 @@ class Pipeline:
                 self._guard("closing the socket", server.disown)
 
     def _breathe(self) -> None:
-        """In the middle of a tick, which of many tasks may take long: do not keep those waiting who look at us."""
+        """In the middle of a tick, which of many tasks may take long: let the loop go on, and whoever looks at us."""
+        if self.census.tasks > CHUNK:
+            time.sleep(HAND_BACK)
         if self.server is not None and self.server.is_watched:
             self.serve()
 
