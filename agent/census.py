@@ -25,7 +25,7 @@ from .state import OwnReference, Queued, State, TaskRecord
 from .waits.glance import Glance, glance
 from .waits.reading import JOINABLE
 
-CHUNK = 2_000
+CHUNK = 4_000
 _CLOSER_LOOKS = 2_000
 _FEW = 1_000
 HAND_BACK = 50e-6
