@@ -38,8 +38,10 @@ def _pass_over_the_runner() -> None:
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
-    """An OTLP backend over HTTP to which everything is sent."""
+    """An OTLP backend over HTTP to which everything is sent; at exit too, however long that takes."""
     from . import receiver
+
+    monkeypatch.setattr("unstuck.exporters.sink._PATIENCE", receiver.PATIENCE)
 
     for name in list(os.environ):
         if name.startswith("OTEL_"):
