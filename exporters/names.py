@@ -2,7 +2,7 @@
 
 Laws:
 - A name that OpenTelemetry's semantic conventions have is theirs, and ``STABLE`` says which of these are stable.
-- All other names begin with ``unstuck.``; they get added, never renamed.
+- All other names begin with ``unstuck.``: they are stable as of the first release; they get added, never renamed.
 - A value that may take many values (an id, a name, a line) is on records and spans only, never on a metric.
 """
 
@@ -35,6 +35,7 @@ STABLE = frozenset(
         CODE_STACKTRACE,
         EXCEPTION_TYPE,
         EXCEPTION_MESSAGE,
+        SERVICE_INSTANCE_ID,
         SERVICE_NAME,
     }
 )
@@ -46,7 +47,6 @@ DEVELOPING = frozenset(
         PROCESS_EXECUTABLE_NAME,
         PROCESS_RUNTIME_NAME,
         PROCESS_RUNTIME_VERSION,
-        SERVICE_INSTANCE_ID,
     }
 )
 """In the semantic conventions, but not stable there yet."""

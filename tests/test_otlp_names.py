@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 from unstuck.exporters import names
 
@@ -34,13 +37,35 @@ def test_what_is_called_stable_is_stable() -> None:
     """The stable half of the conventions' package has it."""
     from opentelemetry.semconv.attributes import code_attributes, exception_attributes, service_attributes
 
-    known = {
-        value
-        for module in (code_attributes, exception_attributes, service_attributes)
-        for value in vars(module).values()
-        if isinstance(value, str)
-    }
+    known = values(code_attributes, exception_attributes, service_attributes)
     assert set() == names.STABLE - known
+
+
+def test_what_is_called_developing_is_known() -> None:
+    """The other half of the package has it; or the stable one, by now."""
+    found = pytest.importorskip("opentelemetry.semconv._incubating.attributes.process_attributes")
+    event = pytest.importorskip("opentelemetry.semconv._incubating.attributes.event_attributes")
+    assert set() == names.DEVELOPING - values(found, event)
+
+
+def values(*modules: ModuleType) -> set[str]:
+    return {value for module in modules for value in vars(module).values() if isinstance(value, str)}
+
+
+def test_names_stand_in_one_module() -> None:
+    """No other spells an attribute or a metric out."""
+    pattern = re.compile(r"""["'](?:unstuck|code|exception|process|service|event)\.[a-z_.]+["']""")
+    folder = Path(names.__file__).parent
+    others = [path for path in folder.glob("*.py") if path.name != "names.py"]
+    assert {} == {path.name: found for path in others if (found := pattern.findall(path.read_text("utf-8")))}
+
+
+def test_the_page_names_every_attribute() -> None:
+    """Those of logs and metrics, whole or by their last words."""
+    page = (DOCS / "opentelemetry.md").read_text("utf-8")
+    told = set(re.findall(r"`([a-z_.]+)`", page))
+    left = {names.EVENT, names.EVENT_NAME, names.SCOPE, names.FINDING_RESENT}
+    assert set() == {name for name in ALL - left if name not in told and f".{name.rpartition('.')[2]}" not in told}
 
 
 def test_the_page_describes_every_metric() -> None:
