@@ -21,6 +21,7 @@ from .candidates import Candidates, whom
 from .hooks.tasks import adopt
 from .joins import Joins
 from .lines import Lines, Queue
+from .pace import HAND_BACK
 from .state import OwnReference, Queued, State, TaskRecord
 from .waits.glance import Glance, glance
 from .waits.reading import JOINABLE
@@ -28,8 +29,6 @@ from .waits.reading import JOINABLE
 CHUNK = 4_000
 _CLOSER_LOOKS = 2_000
 _FEW = 1_000
-HAND_BACK = 50e-6
-"""Seconds of sleep between chunks: a sleep of 0 would take the interpreter again before anybody else wakes."""
 UNSEEN, FREE, LOOSE, OWNED, JOIN, QUEUED = range(6)
 """Verdicts. OWNED: a hook told what is waited for; QUEUED: no hook did, it was read."""
 _VERDICTS = {Glance.OUTSIDE: FREE, Glance.FREE: LOOSE, Glance.HELD: QUEUED, Glance.JOIN: JOIN}

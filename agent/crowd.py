@@ -13,6 +13,7 @@ from collections import defaultdict
 from typing import Any
 
 from .deadlines import own_deadline
+from .pace import breathe
 from .resources import holder_ids
 from .state import State
 from .waits.joiners import joiners
@@ -32,7 +33,9 @@ def behind(core: list[Any], state: State) -> list[Any]:
         queues[id(resource)].append(key)
     found: dict[int, Any] = {id(task): task for task in core}
     todo = list(core)
-    for task in todo:
+    for count, task in enumerate(todo, 1):
+        if not count % _MOST_LOOKS:
+            breathe()
         waiting = [state.task_by_id(key) for resource in held.get(id(task), ()) for key in queues[resource]]
         for victim in (*waiting, *joiners(task)):
             if victim is None or id(victim) in found or len(found) >= _MOST:

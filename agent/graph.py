@@ -16,7 +16,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,21 +62,29 @@ class Graph:
         return [key for key, node in self.nodes.items() if key in wanted and node.kind == "task"]
 
 
-def build(roots: Iterable[Any], state: State, loop: Any = None, among: list[Any] | None = None) -> Graph:
+def build(
+    roots: Iterable[Any],
+    state: State,
+    loop: Any = None,
+    among: list[Any] | None = None,
+    pause: Callable[[], None] | None = None,
+) -> Graph:
     """The part of the wait-for graph that the roots (tasks, locks, semaphores) lead to.
 
     ``among`` tasks of which it is known that only the holders noted, who are some of these, could give anything
     back, however they took it.
 
     With ``loop`` given, called in that loop's own thread: tasks of other loops are then taken as free, and
-    the loop's timers are read too.
+    the loop's timers are read too. ``pause`` is called at each step.
     """
-    graph = grow(list(roots), Builder(state, loop, among is not None, Blocks(among or ())))
-    free_by_deadlines(graph, reach(loop) if loop is not None else {})
+    graph = grow(list(roots), Builder(state, loop, among is not None, Blocks(among or ())), pause=pause)
+    free_by_deadlines(graph, reach(loop) if loop is not None else {}, pause)
     return graph
 
 
-def grow(roots: Iterable[Any], builder: Builder, most: int = _MOST_NODES) -> Graph:
+def grow(
+    roots: Iterable[Any], builder: Builder, most: int = _MOST_NODES, pause: Callable[[], None] | None = None
+) -> Graph:
     """The nodes that the roots lead to, as the builder makes them; what lies beyond ``most`` is free."""
     graph, todo = Graph(), list(roots)
     while todo:
@@ -86,6 +94,8 @@ def grow(roots: Iterable[Any], builder: Builder, most: int = _MOST_NODES) -> Gra
         if len(graph.nodes) >= most:
             graph.nodes[id(thing)] = Node(thing, "future")
             continue
+        if pause is not None:
+            pause()
         node, needs, escapes = builder.node(thing)
         node.needs, node.escapes = _keys(needs), _keys(escapes)
         graph.nodes[id(thing)] = node
@@ -93,10 +103,10 @@ def grow(roots: Iterable[Any], builder: Builder, most: int = _MOST_NODES) -> Gra
     return graph
 
 
-def free_by_deadlines(graph: Graph, reached: dict[int, Due]) -> None:
+def free_by_deadlines(graph: Graph, reached: dict[int, Due], pause: Callable[[], None] | None = None) -> None:
     """Free whom a deadline or a timer may wake."""
     waiting = [node.thing for node in graph.nodes.values() if node.kind == "task" and node.strict is not Mode.FREE]
-    dues = {**reached, **deadlines(waiting, reached)}
+    dues = {**reached, **deadlines(waiting, reached, pause)}
     for key, node in graph.nodes.items():
         due = dues.get(key)
         if due is None or node.strict is node.likely is Mode.FREE:

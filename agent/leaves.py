@@ -24,7 +24,7 @@ from .views import MOST_VICTIMS, Views, loop_name
 from .waits import Mode, Wait, future_wait, primitive_wait, wait_of
 
 MOST_CORE = 20
-_CHUNK = 20
+_CHUNK = 100
 
 
 class Leaf(NamedTuple):
@@ -33,9 +33,13 @@ class Leaf(NamedTuple):
     task: Any
     wait: Wait
     resource: Any
-    place: tuple[Any, int]
-    """The program's innermost code and the offset in it."""
+    place: tuple[int, int]
+    """The program's innermost code, by its id, and the offset in it: a hash of code goes through all of it."""
     finished: tuple[Finished, ...] = ()
+
+
+_Holders = tuple[tuple[Finished, ...], bool]
+"""Those that have ended, and whether one is known who lives."""
 
 
 def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> list[Leaf]:
@@ -44,7 +48,7 @@ def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> lis
     ``pause`` is called now and then.
     """
     found, tasks = list[Leaf](), list(tasks)
-    blocks = Blocks(tasks)
+    blocks, held = Blocks(tasks), dict[int, _Holders]()
     for count, task in enumerate(tasks):
         if count % _CHUNK == _CHUNK - 1:
             pause()
@@ -60,8 +64,8 @@ def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> lis
             thing = wait.resource if wait.resource is not None else task._fut_waiter
             found.append(Leaf(task, wait, thing, _place(task, links)))
         elif wait.mode is Mode.HELD:
-            finished = tuple(finished_holders(wait.resource, state))
-            if finished or holds_on(wait.resource, state) is None:
+            finished, is_held = _holders(wait.resource, state, held)
+            if not is_held:
                 found.append(Leaf(task, wait, wait.resource, _place(task, links), finished))
         elif wait.mode is not Mode.READY:
             bare = _bare_future(wait.needs)
@@ -69,10 +73,20 @@ def leaves(tasks: Iterable[Any], state: State, pause: Callable[[], None]) -> lis
     return [leaf for leaf in found if leaf.resource is not None]
 
 
-def groups(found: list[Leaf]) -> list[list[Leaf]]:
+def _holders(resource: Any, state: State, known: dict[int, _Holders]) -> _Holders:
+    """Found out once for each resource, however many tasks wait for it."""
+    if id(resource) not in known:
+        finished = tuple(finished_holders(resource, state))
+        known[id(resource)] = finished, not finished and holds_on(resource, state) is not None
+    return known[id(resource)]
+
+
+def groups(found: list[Leaf], pause: Callable[[], None]) -> list[list[Leaf]]:
     """The leaves of one loop and kind by what they wait for, and by the place where they wait."""
     group_of: dict[Any, list[Leaf]] = {}
-    for leaf in found:
+    for count, leaf in enumerate(found):
+        if count % _CHUNK == _CHUNK - 1:
+            pause()
         sort = (id(leaf.task.get_loop()), bool(leaf.finished))
         keys = ((*sort, id(leaf.resource)), (*sort, *leaf.place))
         known = {id(group): group for key in keys if (group := group_of.get(key)) is not None}
@@ -132,6 +146,6 @@ def _bare_future(needs: tuple[Any, ...]) -> Any:
     return None
 
 
-def _place(task: Any, links: list[Link]) -> tuple[Any, int]:
+def _place(task: Any, links: list[Link]) -> tuple[int, int]:
     last = next((link for link in reversed(links) if link.is_own), links[-1] if links else None)
-    return (last.code, last.lasti) if last is not None else (None, id(task))
+    return (id(last.code), last.lasti) if last is not None else (0, id(task))

@@ -22,12 +22,13 @@ from typing import Any
 
 from . import source
 from .attributes import instance_attributes, is_a, items
+from .pace import breathe
 from .resources import stands_for
 from .stacks import Link
 from .state import site_of
 
 _MOST_VISITS = 6_000
-_MOST_ITEMS = 500
+_MOST_ITEMS, _AT_A_TIME = 500, 500
 _DEPTH = 4
 _PLAIN = (str, int, float, bytes, bool, type(None))
 _OPAQUE = (
@@ -59,6 +60,8 @@ def _search(roots: Iterable[tuple[str, str, Any]], wanted: set[int], found: dict
         if id(thing) in seen:
             continue
         seen.add(id(thing))
+        if not len(seen) % _AT_A_TIME:
+            breathe()
         if id(inner := stands_for(thing)) in wanted:  # a condition goes by its own name, not by that of its lock
             found.setdefault(id(inner), _full(name, suffix))
         if id(thing) in wanted:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .attributes import is_a, own
-from .census import HAND_BACK
+from .pace import HAND_BACK
 from .state import OwnReference
 from .trend import LEAST, PATIENT, WINDOWS, Trend
 

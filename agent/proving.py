@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from .begun import Begun, begin
-from .census import FREE, HAND_BACK, Census
+from .census import FREE, Census
 from .confirm import Judgement
 from .deadlines import ending
 from .detectors import deadlock, held_by_finished, stuck
@@ -25,13 +25,17 @@ from .graph import build
 from .groups import endangered
 from .judge import irreducible
 from .leaves import MOST_CORE, Leaf, groups, leaves
+from .pace import breathe, every
 from .parking import is_parked_on_purpose
-from .proof import prove
+from .proof import MOST_MEMBERS, prove
 from .prospects import Prospects
 from .state import State, TaskRecord
 from .suspecting import suspected
 from .waits import Mode
 
+_FEW_OBJECTS = 2_000
+"""How far an island may grow while the allowance is overdrawn: a few tasks can lead to thousands that wait alike."""
+_NODES_AT_A_TIME = 50
 _ALL_TOGETHER = 2_000
 """Up to that many parked tasks are judged in one island; beyond, those due and whoever waits for tasks or locks."""
 
@@ -79,18 +83,20 @@ class Proving:
         proven.update(key for told in self._told.values() for key in told.tasks)
         tasks = self._together(due, census)
         census.joins, census.roots, census.queues = {}, {}, {}
-        proof = prove(tasks, _moving, lambda: [tasks], _breathe)
+        most = _FEW_OBJECTS if self.prospects.is_overdrawn else MOST_MEMBERS
+        proof = prove(tasks, _moving, lambda: [tasks], breathe, most=most)
         closed = [task for task in proof.tasks if id(task) not in proven]
         self._waits = {id(task): wait for task, wait in zip(proof.tasks, proof.waits, strict=True)}
         del proof
-        found = leaves(closed, self.state, _breathe)
+        breathe()
+        found = leaves(closed, self.state, breathe)
         yield from self._leaves(found)
         yield from self._knots(closed, {id(leaf.task) for leaf in found if leaf.wait.mode is Mode.FREE})
         del found
         if not self.prospects.is_overdrawn:
             told = {key for each in self._told.values() for key in each.tasks}
             old = [task for task in self._old(due) if id(task) not in told | proven | suspicions]
-            yield from suspected(old, set(self._waits), self.state, _breathe)
+            yield from suspected(old, set(self._waits), self.state, breathe)
         self._waits = {}
         self.prospects.looked(time.thread_time() - start)
 
@@ -114,7 +120,7 @@ class Proving:
         """Waits at the bottom, group by group."""
         first = {leaf.place: leaf for leaf in reversed(found)}
         meant = {place for place, leaf in first.items() if is_parked_on_purpose(leaf.task, leaf.resource)}
-        for group in groups([leaf for leaf in found if leaf.place not in meant]):
+        for group in groups([leaf for leaf in found if leaf.place not in meant], breathe):
             subject = self._subject_of(group)
             told = self._told.setdefault(subject, _Told())
             if len(told.core) < MOST_CORE or len(told.tasks) + len(group) >= 2 * told.said:
@@ -131,9 +137,10 @@ class Proving:
 
     def _describe(self, told: _Told, group: list[Leaf], subject: Hashable) -> Iterator[Begun]:
         before = [task for key in told.core if (task := self.state.task_by_id(key)) is not None]
-        together = [*leaves(before, self.state, _breathe), *group]
+        together = [*leaves(before, self.state, breathe), *group]
         told.said = len(told.tasks) + len(group)
         finding = _detector(group).describe(together, told.said, PROVEN, self.state, time.monotonic())
+        breathe()
         yield from begin(replace(finding, subject=subject), [leaf.task for leaf in together[:MOST_CORE]], self._waits)
 
     def _knots(self, closed: list[Any], free: set[int]) -> Iterator[Begun]:
@@ -141,7 +148,7 @@ class Proving:
         roots = [task for task in closed if id(task) not in free]
         if not roots:
             return
-        graph = build(roots, self.state, among=closed)
+        graph = build(roots, self.state, among=closed, pause=every(_NODES_AT_A_TIME))
         judgement = Judgement(graph, set(), irreducible(graph, likely=True))
         for finding in deadlock.closed(judgement, set(map(id, closed)), self.state, time.monotonic()):
             core = [graph.nodes[key].thing for key in finding.subject[1]]  # type: ignore[index]
@@ -158,8 +165,8 @@ def _detector(group: list[Leaf]) -> Any:
 
 def _marks(group: list[Leaf]) -> set[tuple[str, Any]]:
     loop = id(group[0].task.get_loop())
-    places = {(f"place {loop}", (id(leaf.place[0]), leaf.place[1])) for leaf in group}
-    return places | {("thing", id(leaf.resource)) for leaf in group}
+    places: set[tuple[str, Any]] = {(f"place {loop}", place) for place in {leaf.place for leaf in group}}
+    return places | {("thing", thing) for thing in {id(leaf.resource) for leaf in group}}
 
 
 def _moving(tasks: list[Any], pause: Callable[[], None]) -> list[Any]:
@@ -169,7 +176,3 @@ def _moving(tasks: list[Any], pause: Callable[[], None]) -> list[Any]:
 
 def _is_parked(record: Any) -> bool:
     return getattr(record, "verdict", FREE) > FREE
-
-
-def _breathe() -> None:
-    time.sleep(HAND_BACK)

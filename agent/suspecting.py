@@ -32,7 +32,7 @@ def suspected(old: list[Any], closed: set[int], state: State, pause: Callable[[]
     open_ones = [leaf for leaf in found if not leaf.finished]
     reasons = suspects([leaf.task for leaf in open_ones], state, None, pause)
     told = [leaf for leaf in open_ones if _is_told(leaf, reasons)]
-    for group in groups(told):
+    for group in groups(told, pause):
         yield from _stuck(group, reasons, closed, state)
 
 
@@ -52,7 +52,7 @@ def _stuck(group: list[Leaf], reasons: dict[int, Reason], closed: set[int], stat
 
 
 def _of_finished_holders(found: list[Leaf], state: State, pause: Callable[[], None]) -> Iterator[Begun]:
-    for group in groups(found):
+    for group in groups(found, pause):
         things = {id(leaf.resource) for leaf in group}
         behind = set(frozen([leaf.task for leaf in group], state))
         if Bystanders(state, things, pause).who_reaches(things, behind) is None:

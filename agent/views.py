@@ -16,6 +16,7 @@ from typing import Any
 from .graph import Graph, Node, build
 from .libraries import anyio
 from .names import name_all
+from .pace import breathe
 from .resources import type_name, units, waiters
 from .snapshot import Edge, Held, Place, ResourceView, TaskView
 from .stacks import Link, chain, line_of
@@ -53,6 +54,7 @@ class Views:
         resources = self._resources_around(shown)
         names = name_all([self.graph.nodes[key].thing for key in resources], self._links_around(shown))
         holds = self.holds(resources)
+        breathe()
         tasks = tuple(
             self._task(key, "core" if index < len(core) else "victim", holds.get(key, []))
             for index, key in enumerate(shown)

@@ -20,10 +20,10 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..census import HAND_BACK
 from ..connections import connections
 from ..findings import SUSPECTED, Finding
 from ..makers import is_programs
+from ..pace import HAND_BACK
 from ..piles import Callbacks, Pile, Timers
 from ..snapshot import Place, TaskView
 from ..stacks import chain, line_of

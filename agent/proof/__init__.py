@@ -26,6 +26,7 @@ Laws:
 from __future__ import annotations
 
 from .closure import Proof, prove
+from .island import MOST_MEMBERS
 from .selftest import trusted
 
-__all__ = ["Proof", "prove", "trusted"]
+__all__ = ["MOST_MEMBERS", "Proof", "prove", "trusted"]

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .apart import apart
 from .cleanup import cleans_up
 from .growth import grow, reveal
-from .island import Island
+from .island import MOST_MEMBERS, Island
 from .kinds import GATE
 from .reading import read
 from .selftest import trusted
 from .spread import Spread
 
+_A_LOOK = 12
+"""What it costs to look at one task closely, as ``Island.pause`` counts."""
 Moves = Callable[[list[Any], Callable[[], None]], Iterable[Any]]
 """Given suspended tasks, those of them whose wait will end by itself; the function given is called at each step."""
 
@@ -44,14 +47,15 @@ def prove(
     own: Callable[[], Iterable[Any]] = tuple,
     breathe: Callable[[], None] | None = None,
     guesses: int = 300,
+    most: int = MOST_MEMBERS,
 ) -> Proof:
     """Which of these suspended tasks, and of those met on the way, wait for ever.
 
-    ``own`` gives the agent's own objects that refer to the program's.
+    ``own`` gives the agent's own objects that refer to the program's. An island of ``most`` members grows no more.
     """
     if not trusted():
         return Proof(())
-    island = Island(breathe)
+    island = Island(breathe, most)
     try:
         island.add_tasks(tasks)
         island.add_own(own())
@@ -102,7 +106,7 @@ def _let_move(island: Island, spread: Spread, moves: Moves, is_known: bool) -> N
 
 
 def _moving(island: Island, closed: list[int], moves: Moves) -> Iterator[int]:
-    for task in moves([island.members[number] for number in closed], island.pause):
+    for task in moves([island.members[number] for number in closed], partial(island.pause, _A_LOOK)):
         number = island.number.get(id(task))
         if number is not None:
             yield number

@@ -30,7 +30,7 @@ from .kinds import DICT, FRAME, FRAME_OBJECT, FUNCTION, GATE, METHOD, OTHER, PAR
 from .owned import HasDict, awaited_by, leads_nowhere, own_dict, owned_by_frame, owned_by_function, show_attributes
 
 MOST_ITEMS = 10_000
-_MOST_MEMBERS = 400_000
+MOST_MEMBERS = 400_000
 _AT_ONCE, _FEW = 100, 20
 _CONTAINERS = (dict, list, set, frozenset, tuple, deque)
 PLAIN = (asyncio.Task, StandIn)
@@ -45,7 +45,7 @@ _LONG = 5_000
 class Island:
     """Members by number, in parallel lists: ``members``, ``kinds``, ``within`` (references from within to each)."""
 
-    def __init__(self, breathe: Callable[[], None] | None = None) -> None:
+    def __init__(self, breathe: Callable[[], None] | None = None, most: int = MOST_MEMBERS) -> None:
         self.members: list[Any] = []
         self.number: dict[int, int] = {}
         self.kinds: list[int] = []
@@ -78,7 +78,7 @@ class Island:
         self._raw_ids = array("Q")
         self._kind_of = Kinds()
         self._todo: list[int] = []
-        self._breathe, self._spent = breathe, 0
+        self._breathe, self._spent, self._most = breathe, 0, most
 
     # -- growing -----------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Island:
     @property
     def is_full(self) -> bool:
         """Whether the bound on members was reached; what was left out counts as outside."""
-        return len(self.members) >= _MOST_MEMBERS
+        return len(self.members) >= self._most
 
     def out(self, number: int) -> list[int]:
         """The members that an expanded member refers to, with repetition; none when it is not expanded."""
@@ -214,7 +214,7 @@ class Island:
         members, kinds, within, links, first = self.members, self.kinds, self.within, self.links, self.first
         known, kind_of, chained, raw, raw_ids = self.number, self._kind_of, self.chained, self._raw, self._raw_ids
         strand = self.strands[-1] if self.strands else 0
-        while todo and len(members) < _MOST_MEMBERS:
+        while todo and len(members) < self._most:
             number = todo.pop()
             if first[number] >= 0:
                 continue

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .. import wire
-from ..census import HAND_BACK
+from ..pace import HAND_BACK
 from ..state import OwnReference, State
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any
 
 from .. import wire
-from ..census import HAND_BACK
 from ..delays import Delays
+from ..pace import HAND_BACK
 from ..snapshot import ResourceView
 from ..views import loop_name
 from .allowance import Allowance

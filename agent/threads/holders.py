@@ -23,8 +23,8 @@ from typing import Any
 
 from ..attributes import instance_attributes
 from ..bytecode import Path
-from ..census import HAND_BACK
 from ..managers import within
+from ..pace import HAND_BACK
 from ..stacks import Link, chain
 from ..state import State
 from .code import Held, held_paths, releases

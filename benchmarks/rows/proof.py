@@ -100,14 +100,14 @@ async def _prove_crowd(mode: str) -> Sample:
 
 
 def _judge(tasks: list[asyncio.Task[Any]]) -> Sample:
-    from unstuck.agent.proving import _breathe
+    from unstuck.agent.pace import breathe
 
     probe = Probe()
     probe.start()
     costs, waits = [], []
     for _ in range(5):
         probe.worst()
-        costs.append(_cpu(lambda: _all_proven(_prove(tasks, breathe=_breathe)[0])))
+        costs.append(_cpu(lambda: _all_proven(_prove(tasks, breathe=breathe)[0])))
         waits.append(probe.worst())
     probe.on = False
     return {"ms": statistics.median(costs), "wait_ms": statistics.median(waits)}
