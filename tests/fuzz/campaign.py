@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import gc
 import sys
 import warnings
@@ -53,18 +54,26 @@ def campaign(count: int, seed: int) -> Counter[str]:
 
 def run(program: Program, watch: Watch) -> Counter[str]:
     """Run one program; AssertionError if a claim did not hold."""
-    one = Run(program, watch)
-    failures, notes, before = one.failures, one.notes, {id(each) for each in watch.agent.state.records}
-    with listening(failures):
-        one.to_end()
-        del one
-        gc.collect()
-        gc.collect()
+    before = {id(each) for each in watch.agent.state.records}
+    failures, notes = contextvars.copy_context().run(_live, program, watch)
+    gc.collect()
     left = [each for each in watch.agent.state.records if id(each) not in before and each() is not None]
     if left:
         failures.append(f"kept alive: {left}")
     assert not failures, "\n".join(failures)
     return notes
+
+
+def _live(program: Program, watch: Watch) -> tuple[list[str], Counter[str]]:
+    """In a context of its own: when the collector runs a ``finally``, that may set a variable in the context there is."""
+    one = Run(program, watch)
+    failures, notes = one.failures, one.notes
+    with listening(failures):
+        one.to_end()
+        del one
+        gc.collect()
+        gc.collect()
+    return failures, notes
 
 
 @contextlib.contextmanager
