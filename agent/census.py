@@ -21,7 +21,7 @@ from .candidates import Candidates, whom
 from .hooks.tasks import adopt
 from .joins import Joins
 from .lines import Lines, Queue
-from .pace import HAND_BACK
+from .pace import HAND_BACK as HAND_BACK
 from .state import OwnReference, Queued, State, TaskRecord
 from .waits.glance import Glance, glance
 from .waits.reading import JOINABLE

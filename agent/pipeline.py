@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any
 
 from . import actions
-from .census import CHUNK, HAND_BACK, Census, Taker
+from .census import CHUNK, Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
 from .crowd import behind
@@ -24,6 +24,7 @@ from .exports import Exports
 from .findings import PROVEN, Event, Finding, Ledger
 from .lines import Queue
 from .nominations import Nominations
+from .pace import HAND_BACK
 from .proving import Proving
 from .serving import Server, Subject
 from .sinks import Sink

@@ -65,7 +65,7 @@ def run(program: Program, watch: Watch) -> Counter[str]:
 
 
 def _live(program: Program, watch: Watch) -> tuple[list[str], Counter[str]]:
-    """In a context of its own: when the collector runs a ``finally``, that may set a variable in the context there is."""
+    """In a context of its own: a ``finally`` that the collector runs sets variables in whatever context it finds."""
     one = Run(program, watch)
     failures, notes = one.failures, one.notes
     with listening(failures):
