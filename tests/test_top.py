@@ -535,9 +535,9 @@ def test_choosing_processes() -> None:
         await driver.press("p")
         assert isinstance(driver.app.screen, ProcessesScreen)
         assert "all 2 of bank" in driver.text
-        await driver.press("j", "enter")
+        await driver.press("enter")
         assert ((4711, 4720), "bank") == (source.picked[-1][0], source.picked[-1][1].service)  # type: ignore[union-attr]
-        await driver.press("p", "g", "space", "j", "enter")
+        await driver.press("p", "g", "j", "space", "j", "enter")
         assert ((4711, 4712), None) == source.picked[-1]
         await driver.press("p", "escape")
         assert 2 == len(source.picked)

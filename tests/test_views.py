@@ -140,6 +140,14 @@ def test_processes_by_every_column(column: int) -> None:
     assert 3 == len(processes.view(scene, Ask(column)).rows)
 
 
+def test_the_sick_process_comes_first_in_the_list() -> None:
+    """And with it all of its service; those that are well are in the order of their commands."""
+    well = pictures.idle(1, service="z"), pictures.idle(2, service="a")
+    scene = pictures.scene(*well, pictures.bank(3, service="bank"), pictures.idle(4, service="bank"))
+    rows = processes.view(scene, Ask(processes.FINDINGS), grouped=True).rows
+    assert ["bank", 3, 4, 1, 2] == [row.name if isinstance(row, processes.Group) else row.pid for row in rows]
+
+
 def test_what_is_wrong_comes_first() -> None:
     """The core of the worst finding, those behind it, and then who has waited longest."""
     names = [each.name for _, each in tasks.view(pictures.scene(pictures.bank()), Ask()).rows]

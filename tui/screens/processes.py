@@ -48,7 +48,7 @@ class ProcessesScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ask = Ask(processes.COMMAND)
+        self._ask = Ask(processes.FINDINGS)
         self._marked: set[int] = set()
 
     @property

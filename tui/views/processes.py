@@ -112,6 +112,10 @@ def _cells(row: Shot | Group) -> Sequence[Cell]:
     )
 
 
+def _worst(shot: Shot) -> list[int]:
+    return [-sum(record["verdict"] == verdict for record in shot.findings.values()) for verdict in VERDICTS]
+
+
 def _recent(shot: Shot) -> list[float]:
     return [delay for delays in shot.delays.values() for delay in delays[-120:]]
 
@@ -121,7 +125,7 @@ _KEYS = (
     lambda shot: shot.greeting.service,
     lambda shot: natural(shot.command),
     lambda shot: -shot.health.tasks,
-    lambda shot: [-sum(r["verdict"] == verdict for r in shot.findings.values()) for verdict in VERDICTS],
+    lambda shot: (_worst(shot), natural(shot.command)),
     lambda shot: -(p99(shot) or 0.0),
     lambda shot: shot.pid,
     lambda shot: -(shot.vitals.cpu or 0.0),
