@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from unstuck.agent.detectors import blocked_loop
 from unstuck.agent.detectors.blocked_loop import LoopWatch
 from unstuck.agent.findings import Finding
 from unstuck.agent.processor import counts_finely
@@ -75,6 +76,15 @@ def test_when_a_call_blocks_the_creator_is_told() -> None:
     created = find("sleep_in_a_task").tasks[0].created_at
     assert created is not None
     assert "create_task" in created.code
+
+
+def test_when_the_step_ends_while_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then no task is current any more; whose step it was is known all the same."""
+    monkeypatch.setattr(blocked_loop, "_current_task", lambda _loop: None)
+    pair = PAIRS[0]
+    with harness.agent(blocked_loop_after=AFTER) as ear:
+        harness.run_to_end(pair.buggy)
+    assert {pair.core} == {frozenset(task.name for task in finding.tasks) for finding in ear.opened()}
 
 
 def test_when_a_plain_callback_blocks() -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from ..attributes import is_a
 from ..findings import SUSPECTED, Finding
 from ..processor import counts_finely, cpu_ns, is_runnable
 from ..snapshot import Place, TaskView
@@ -205,7 +206,7 @@ def _describe(loop: Any, frame: FrameType | None, state: State, spell: _Spell) -
         stack.append(Place.at(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname))
         frame = frame.f_back
     stack.reverse()
-    task = _current_task(loop)
+    task = _current_task(loop) or _task_of(spell.handle())
     return Finding(
         kind=KIND,
         verdict=SUSPECTED,
@@ -233,6 +234,12 @@ def _culprit(task: Any, stack: tuple[Place, ...], spell: _Spell, state: State) -
         created_at=created_at(state, task) if task is not None else None,
         **span_of(task)._asdict(),
     )
+
+
+def _task_of(handle: Any) -> Any:
+    """The task whose step a handle is: its step may have ended while it was looked at."""
+    owner = getattr(getattr(handle, "_callback", None), "__self__", None)
+    return owner if is_a(owner, asyncio.Task) else None
 
 
 def _current_task(loop: Any) -> Any:
