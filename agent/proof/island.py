@@ -115,13 +115,11 @@ class Island:
 
         ``numbers`` are the members that count from now on; given back are those that do so besides.
         """
-        members, kinds, may_have_one = self.members, self.kinds, HasDict()
+        members, kinds, has_one = self.members, self.kinds, HasDict()
         before, again = len(members), list[int]()
         for chunk in self.paced(numbers):
-            for number in [n for n in chunk if may_have_one[type(members[n])] and kinds[n] != GATE]:
-                attributes = own_dict(members[number])
-                if attributes is not None:
-                    again += self._add_dict(number, attributes)
+            for number in [n for n in chunk if has_one[type(members[n])] and kinds[n] != GATE]:
+                again += self._add_dict(number, own_dict(members[number]))
         return [*(number for number in again if number < before), *range(before, len(members))]
 
     def cut(self, opened: Sequence[int]) -> list[int]:

@@ -63,23 +63,20 @@ def show_attributes(task: Any) -> None:
 
 
 class HasDict(dict[type, bool]):
-    """By class, whether it is the interpreter that keeps the attributes of its instances, in a dict or not."""
+    """By class, whether the interpreter keeps the attributes of its instances, and ``own_dict`` gives their dict.
+
+    A ``__dict__`` property of the class's own is never run.
+    """
 
     def __missing__(self, cls: type) -> bool:
-        self[cls] = found = bool(cls.__flags__ & _MANAGED_DICT)
-        return found
+        found = next((vars(base)["__dict__"] for base in cls.__mro__ if "__dict__" in vars(base)), None)
+        self[cls] = has = bool(cls.__flags__ & _MANAGED_DICT) and is_a(found, GetSetDescriptorType)
+        return has
 
 
 def own_dict(thing: Any) -> Any:
-    """The dict of an instance, or None where there is none; the class's own ``__dict__`` properties are not run."""
-    cls = type(thing)
-    if not cls.__flags__ & _MANAGED_DICT:
-        return None
-    for base in cls.__mro__:
-        found = vars(base).get("__dict__")
-        if found is not None:
-            return object.__getattribute__(thing, "__dict__") if is_a(found, GetSetDescriptorType) else None
-    return None
+    """The dict of an instance that has one."""
+    return object.__getattribute__(thing, "__dict__")
 
 
 def _has_frame(thing: Any) -> bool:

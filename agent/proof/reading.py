@@ -179,16 +179,17 @@ def _can_change(island: Island, number: int) -> bool:
     Not those of a task to its coroutine and its future (the wait is read, and what a chained coroutine counts does
     not matter), nor those of a future to wake-ups: whether it is pending is read.
     """
-    out = island.out(number)
-    if not out or is_a(island.members[number], _UNCHANGING):
+    start, end = island.first[number], island.last[number]
+    if start < 0 or start == end:
         return False
-    kinds, kind = island.kinds, island.kinds[number]
+    kinds, kind, out = island.kinds, island.kinds[number], island.links[start:end]
     if kind == GATE:
         awaited, chained = island.awaited.get(number), island.chained
         return any([each != awaited and each not in chained for each in out])
-    if kind == PART and is_a(island.members[number], asyncio.Future):
-        return not all([kinds[each] == GATE or _only_wakes(island, each) for each in out])
-    return True
+    if kind == PART:
+        is_future = is_a(island.members[number], asyncio.Future)
+        return not (is_future and all([kinds[each] == GATE or _only_wakes(island, each) for each in out]))
+    return not is_a(island.members[number], _UNCHANGING)
 
 
 def _only_wakes(island: Island, number: int) -> bool:
