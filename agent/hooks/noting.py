@@ -77,11 +77,15 @@ def noter(state: State, entering: Entering | None = None) -> Note:  # noqa: C901
                 code = frame and frame.f_code
             if not state.on:
                 return
-            record = entering.last
+            record = None
             try:
                 task, entries = running(), read(primitive, WAKERS)  # not the fast way: acts may come from any thread
-                if task is None or record() is not task or not record.watched or not code:
-                    record = None
+                if task is not None and code:
+                    record = entering.last
+                    if record() is not task:
+                        record = entering.known(task)
+                    if record is not None and not record.watched:
+                        record = None
             except (AttributeError, RuntimeError):  # made before the agent came; no loop in this thread
                 task, entries, record = _running(), own(primitive, WAKERS, None), None
             if record is not None and entries is None:
@@ -144,12 +148,9 @@ class Entering:
 
     def task(self, entries: list[Any], kind: str, task: Any, frame: FrameType | None) -> Any:
         """Enter a task; return the mark."""
-        record = self.last
-        if record() is not task:
-            record = self._record(task)
-            if record is None:  # an eager task that has yet to suspend, or one made behind our back
-                return self.stranger(entries, kind, task, frame)
-            self.last, self.thread = record, _thread.get_ident()
+        record = self.known(task)
+        if record is None:  # an eager task that has yet to suspend, or one made behind our back
+            return self.stranger(entries, kind, task, frame)
         if not record.watched:
             entries[:] = [MANY]
         if entries:
@@ -164,17 +165,27 @@ class Entering:
         entries.append(_act(kind, record, "", frame))
         return record
 
-    def _record(self, task: Any) -> TaskRecord | None:
+    def known(self, task: Any) -> Any:
+        """The record of the running task, which has acted; None when there is none."""
+        record: Any = self.last
+        if record() is task:
+            return record
         record = record_of(task)
-        if record is not None and not hasattr(record, "watched"):
+        if record is None:
+            return None
+        if not hasattr(record, "watched"):
             _know_parent(record, task)
             record.watched = not self._comes_by_the_dozen(record, task)
             if record.watched:
                 watch(task)
+        self.last, self.thread = record, _thread.get_ident()
         return record
 
     def _comes_by_the_dozen(self, record: TaskRecord, task: Any) -> bool:
-        site = (getattr(record, "code", None) or type(task), getattr(record, "lasti", -1))
+        try:
+            site = id(record.code), record.lasti
+        except AttributeError:
+            site = id(type(task)), -1
         count = self.sites[site] = self.sites.get(site, 0) + 1
         if len(self.sites) > _MOST_SITES:
             self.sites.clear()

@@ -21,10 +21,12 @@ from typing import Any
 
 from ..acts import (
     BY_CALLBACK,
+    CALLBACK,
     DONE,
     FINISHER,
     FIRST,
     GET,
+    MANY,
     NOBODY,
     NOTIFIER,
     NOTIFY,
@@ -136,15 +138,22 @@ def _set(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  #
                     self._unstuck_rest = rest - 1
                     return
                 last, task = self._unstuck_setter, current()
-                if last is NOBODY and self._unstuck_wakers is None:
-                    record = entering.last
-                    if record() is task and task is not None and record.watched and state.on:
+                if last is NOBODY and self._unstuck_wakers is None and state.on:
+                    record: Any = entering.last if task is not None else BY_CALLBACK
+                    if record() is not task:
+                        record = entering.known(task)
+                    if record is not None:
                         frame = getframe(1)
                         code = frame.f_code
                         if code is usual or id(code) not in passing:
                             usual = code
                             self._unstuck_setter = record
-                            self._unstuck_wakers = (SET, record, "", code, frame.f_lasti, FIRST)
+                            if record is BY_CALLBACK:
+                                self._unstuck_wakers = (SET, None, CALLBACK, code, frame.f_lasti, FIRST)
+                            elif record.watched:
+                                self._unstuck_wakers = (SET, record, "", code, frame.f_lasti, FIRST)
+                            else:
+                                self._unstuck_wakers = MANY
                             return
                     note(self, SETTER, SET)
                 elif last() is not task or (task is None and last is not BY_CALLBACK):
