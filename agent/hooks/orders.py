@@ -24,12 +24,14 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from ..attributes import own
 from ..state import PARTY, SITE, OwnReference, Site, State
 
 KIND = "lock-order"
 BUSY: Any = object()
 """Stands for the one lock that is held where it is not just one."""
 
+_Lock: Any = asyncio.Lock
 _MOST_TASKS = 3
 _MOST_ORDERS = 5_000
 _MOST_PAIRS = 64
@@ -49,10 +51,13 @@ _PASSING: tuple[Any, ...] = (
 class Party:
     """A lock as one of those taken: its number in this process, where it was made, and itself, weakly."""
 
-    __slots__ = ("made", "reference", "serial")
+    __slots__ = ("made", "reference", "serial", "usual")
 
     def __init__(self, lock: Any, serial: int) -> None:
         self.serial = serial
+        self.usual: tuple[Any, ...] = (0, None, -1, None)
+        """Where it was taken last while one other lock was held, in an order that is known: the serial number of that
+        one, code and offset, and the task that is known for it; None when more would not be noted."""
         self.made: Site | None = getattr(lock, SITE, None)
         self.reference = OwnReference(lock)
 
@@ -92,7 +97,7 @@ class Orders:
         self._serials = itertools.count(1)
         self._turns = 0
 
-    def taken(self, lock: Any, current: Any, before: Any) -> Any:
+    def taken(self, lock: Any, current: Any, before: Any) -> Any:  # noqa: C901 - each call would cost
         """``lock`` was taken by the ``current()`` task while ``before`` was held: the only one held now, or BUSY.
 
         To be called by a hook that the program's function has called.
@@ -101,13 +106,23 @@ class Orders:
             if before is not BUSY and before is not None:
                 self._register(before, lock)
             task, held = current(), self._held
-            key, party = id(task), lock.__dict__.get(PARTY) or self._party(lock)
+            key = id(task)
+            try:
+                party = lock._unstuck_party if type(lock) is _Lock else self._party(lock)
+            except AttributeError:
+                party = self._party(lock)
             mine = held.get(key)
             if mine is None:
                 held[key] = [(party, None)]
             elif len(mine) > 1 or mine[0][0] is not party:
-                mine = [hold for hold in mine if hold[0] is not party and _is_held(hold, key)]
-                held[key] = [*mine, (party, self._note(lock, party, task, mine) if mine else None)]
+                still: list[Hold] = []
+                for hold in mine:
+                    if hold[0] is not party and (other := hold[0].reference()) is not None:
+                        note = other._locked
+                        if note == key or (type(note) is tuple and id(note[0]()) == key):
+                            still.append(hold)
+                still.append((party, self._note(lock, party, task, still) if still else None))
+                held[key] = still
             self._turns += 1
             if self._turns < _LOOK_AROUND + len(held):
                 return BUSY
@@ -152,21 +167,31 @@ class Orders:
                 self._held.pop(key, None)
 
     def _party(self, lock: Any) -> Party:
-        found: Party | None = lock.__dict__.get(PARTY)
+        found: Party | None = own(lock, PARTY)
         if found is None:
-            found = lock.__dict__[PARTY] = Party(lock, next(self._serials))
+            found = Party(lock, next(self._serials))
+            object.__setattr__(lock, PARTY, found)
         return found
 
     def _note(self, lock: Any, inner: Party, task: Any, mine: list[Hold], quietly: bool = False) -> Site:
         """Note all orders that end in this lock; give the place at which it is taken."""
         first = sys._getframe(3)
         code = first.f_code
-        simple = id(code) not in self.passing and type(lock) is asyncio.Lock
+        serial, usual_code, usual_offset, usual_task = inner.usual
+        if code is usual_code and len(mine) == 1 and mine[0][0].serial == serial and type(lock) is _Lock:
+            offset = first.f_lasti
+            if offset == usual_offset and (usual_task is None or usual_task() is task):
+                return code, offset
+        simple = id(code) not in self.passing and type(lock) is _Lock
         place = (code, first.f_lasti) if simple else self._place(first)
         key, where, all_seen = id(task), (id(place[0]), place[1]), self._seen
         for outer, _taken in mine:
             seen = all_seen.get((outer.serial, inner.serial, where))
-            if seen is not None and (len(seen) >= _MOST_TASKS or ((known := seen.get(key)) and known() is task)):
+            known = seen.get(key) if seen is not None else None
+            enough = seen is not None and len(seen) >= _MOST_TASKS
+            if enough or (known is not None and known() is task):
+                if simple:
+                    inner.usual = (outer.serial, *place, None if enough else known)
                 continue
             if outer is not inner and self._is_news(outer, inner, where, task) and not quietly:
                 self._tell(outer, inner, mine, place, first, task)
