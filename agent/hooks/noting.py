@@ -41,7 +41,7 @@ from .obituaries import record_of, watch
 Note = Callable[[Any, str, str], None]
 """``note(primitive, mark, kind)``, called by a hook that the program called."""
 
-_MOST_OF_ONE_SITE, _MOST_SITES = 64, 1_000
+_MOST_OF_ONE_SITE, _MOST_SITES, _MOST_RECENT = 64, 1_000, 64
 _put: Callable[[Any, str, Any], None] = object.__setattr__
 _QUEUE: Any = asyncio.Queue
 _RUN_HANDLE = asyncio.Handle._run.__code__
@@ -67,37 +67,37 @@ def noter(state: State, entering: Entering | None = None) -> Note:  # noqa: C901
     getframe, running, passing, put, read = sys._getframe, asyncio.current_task, PASSING, _put, object.__getattribute__
 
     def note(primitive: Any, mark: str, kind: str) -> None:  # noqa: C901
+        if not state.on:
+            return
         try:
+            try:
+                task, entries = running(), read(primitive, WAKERS)  # not the fast way: acts may come from any thread
+            except (AttributeError, RuntimeError):  # nobody acted on it yet, or no loop in this thread
+                task, entries = _running(), own(primitive, WAKERS, None)
+            record: Any = entering.last if task is not None else None
+            if task is not None and record() is not task:
+                record = entering.known(task)
+            if record is not None and entries is not None:
+                for entry in entries if type(entries) is list else (entries,):
+                    if (entry[1] is record and entry[0] is kind) or entry is MANY:
+                        put(primitive, mark, record)
+                        if kind is GET or kind is DONE:
+                            put(primitive, EXACT, kind is DONE or _needs_all_takers(primitive))
+                        return
             frame: Any = getframe(2)
-            code = frame.f_code
-            if id(code) in passing:
+            if id(frame.f_code) in passing:
                 frame, noted = _caller_of(frame)
                 if not noted:
                     return
-                code = frame and frame.f_code
-            if not state.on:
-                return
-            record = None
-            try:
-                task, entries = running(), read(primitive, WAKERS)  # not the fast way: acts may come from any thread
-                if task is not None and code:
-                    record = entering.last
-                    if record() is not task:
-                        record = entering.known(task)
-                    if record is not None and not record.watched:
-                        record = None
-            except (AttributeError, RuntimeError):  # made before the agent came; no loop in this thread
-                task, entries, record = _running(), own(primitive, WAKERS, None), None
-            if record is not None and entries is None:
-                put(primitive, WAKERS, (kind, record, "", code, frame.f_lasti, FIRST))
-                put(primitive, mark, record)
-            elif record is not None and type(entries) is tuple:
-                if entries[0] is not kind or entries[1] is not record:
-                    put(primitive, WAKERS, [entries, (kind, record, "", code, frame.f_lasti, monotonic())])
-                put(primitive, mark, record)
+            if record is not None and entries is None and record.watched and frame is not None:
+                put(primitive, WAKERS, (kind, record, "", frame.f_code, frame.f_lasti, FIRST))
+            elif record is not None and type(entries) is tuple and record.watched:
+                put(primitive, WAKERS, [entries, _act(kind, record, "", frame)])
+            elif record is not None:
+                entering.task(_list(primitive, entries), kind, record, frame)
             else:
-                enter = entering.task if task is not None else entering.stranger
-                put(primitive, mark, enter(_list(primitive, entries), kind, task, frame))
+                record = entering.stranger(_list(primitive, entries), kind, task, frame)
+            put(primitive, mark, record)
             if kind is GET or kind is DONE:
                 put(primitive, EXACT, kind is DONE or _needs_all_takers(primitive))
         except Exception:  # noqa: BLE001 - whatever it is, the program must not notice
@@ -143,41 +143,35 @@ class Entering:
         self.sites: dict[Any, int] = {}
         self.last: Any = NOBODY
         """The record of the task that was entered last: many primitives in a row are one task's."""
+        self.recent: dict[int, TaskRecord] = {}
+        """Records of tasks that acted, by id of the task: to be believed when it leads there."""
         self.thread = 0
         """The thread it runs in."""
 
-    def task(self, entries: list[Any], kind: str, task: Any, frame: FrameType | None) -> Any:
-        """Enter a task; return the mark."""
-        record = self.known(task)
-        if record is None:  # an eager task that has yet to suspend, or one made behind our back
-            return self.stranger(entries, kind, task, frame)
-        if not record.watched:
+    def task(self, entries: list[Any], kind: str, record: TaskRecord, frame: FrameType | None) -> None:
+        """Enter a task that is not yet among them."""
+        if not record.watched or len(entries) >= MOST_ACTS:
             entries[:] = [MANY]
-        if entries:
-            if entries[0] is MANY:
-                return record
-            for entry in entries:
-                if entry[1] is record and entry[0] is kind:
-                    return record
-            if len(entries) >= MOST_ACTS:
-                entries[:] = [MANY]
-                return record
-        entries.append(_act(kind, record, "", frame))
-        return record
+        else:
+            entries.append(_act(kind, record, "", frame))
 
     def known(self, task: Any) -> Any:
         """The record of the running task, which has acted; None when there is none."""
-        record: Any = self.last
-        if record() is task:
+        record: Any = self.recent.get(id(task))
+        if record is not None and record() is task:
+            self.last, self.thread = record, _thread.get_ident()
             return record
         record = record_of(task)
-        if record is None:
+        if record is None:  # an eager task that has yet to suspend, or one made behind our back
             return None
         if not hasattr(record, "watched"):
             _know_parent(record, task)
             record.watched = not self._comes_by_the_dozen(record, task)
             if record.watched:
                 watch(task)
+        if len(self.recent) >= _MOST_RECENT:
+            self.recent.clear()
+        self.recent[id(task)] = record
         self.last, self.thread = record, _thread.get_ident()
         return record
 
