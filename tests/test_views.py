@@ -276,6 +276,13 @@ def test_those_who_came_after_the_finding_was_told() -> None:
     assert "+34" in "\n".join(map(text_of, overview.lines(scene, 120, 40)))
 
 
+def test_rows_are_drawn_without_counting() -> None:
+    """Among 100,000 tasks that takes a while, and drawing must not."""
+    scene = pictures.scene(pictures.bank())
+    findings.view(scene, Ask())
+    assert "behind" in vars(scene.shots[0])
+
+
 def test_behind_what_is_no_circle_the_record_counts() -> None:
     """A recording names a few of them only, and so does a picture that is not whole."""
     (shot,) = pictures.scene(pictures.bank(victims=3)).shots

@@ -104,6 +104,10 @@ class Shot:
             return {}
         return behind(self.findings.values(), self.tasks, self.resources)
 
+    def victims(self) -> dict[str, int]:
+        """How many tasks are behind each open finding, by its id."""
+        return {id: self.victims_of(record) for id, record in self.findings.items()}
+
     def victims_of(self, record: Record) -> int:
         """How many tasks are behind a finding now, or were when it ended."""
         found = self.behind.get(record["id"]) if is_open(record) else None

@@ -35,6 +35,8 @@ def view(scene: Scene, ask: Ask) -> View:
     """The findings that the filter leaves."""
     every = scene.findings()
     found = ask.words
+    for shot in scene.seen:
+        shot.victims()  # counted on the bench, and not while a row is drawn
 
     def cells(row: Row) -> Sequence[Cell]:
         return _cells(row, found)
