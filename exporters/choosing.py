@@ -61,6 +61,8 @@ def exporter(signal: str, environ: Mapping[str, str] = os.environ) -> Any:
             f"{variable}={protocol} needs opentelemetry-exporter-otlp-proto-{package} ({missing}): "
             f"pip install opentelemetry-exporter-otlp-proto-{package}"
         ) from missing
+    except Exception as failed:
+        raise Unavailable(f"a variable OTEL_EXPORTER_OTLP_… has a value that cannot be used: {failed}") from failed
 
 
 def number(variable: str, default: float, environ: Mapping[str, str] = os.environ) -> float:

@@ -175,6 +175,13 @@ class OtlpSink:
     # -- in the exporting thread -------------------------------------------------------------------
 
     def _work(self, worker: _Worker) -> None:
+        try:
+            self._export(worker)
+        except Exception as failed:  # noqa: BLE001 - whatever it is, the agent and the program go on
+            self._is_useless = True
+            self._complain(f"nothing is exported any more, for that has failed: {failed!r}")
+
+    def _export(self, worker: _Worker) -> None:
         engine = self._engine or self._start(worker)
         if engine is None:
             return

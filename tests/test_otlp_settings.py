@@ -75,6 +75,40 @@ def test_when_grpc_is_not_installed(backend: Backend, said: list[str], monkeypat
     assert sentence.endswith("pip install opentelemetry-exporter-otlp-proto-grpc; no logs are exported")
 
 
+def test_when_a_value_cannot_be_used(
+    backend: Backend, said: list[str], sink: OtlpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named as the library names it, once; the other signals go on."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.grpc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "soon")
+    for _ in range(3):
+        sink.write(builders.two_locks())
+    backend.wait(lambda: backend.spans)
+    sink.close()
+    (sentence,) = said
+    assert sentence.startswith("a variable OTEL_EXPORTER_OTLP_… has a value that cannot be used: ")
+    assert "soon" in sentence and sentence.endswith("; no logs are exported")
+
+
+def test_when_exporting_fails(
+    backend: Backend, said: list[str], sink: OtlpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a mistake of ours or of a library's: it is one sentence, and the agent goes on."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("a mistake")
+
+    monkeypatch.setattr("unstuck.exporters.telling.Telling.tell", broken)
+    sink.write(builders.two_locks())
+    receiver.until(lambda: said)
+    for _ in range(3):
+        sink.write(builders.two_locks())
+        sink.offer(vitals())
+    sink.close()
+    assert ["nothing is exported any more, for that has failed: LookupError('a mistake')"] == said
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
