@@ -249,6 +249,10 @@ def test_a_circle_that_stands_is_told_before_it_is_a_finding() -> None:
     tree = waits.view(scene, frozenset(), frozenset())
     assert "↻ a again" in _drawn_text(tree, 120)
     assert "circle: see page 4" in findings.view(scene, Ask()).empty
+    crowd = {f"w{n}": waiting(f"w{n}", "M", 20.0) for n in range(30)}
+    scene = Scene((replace(scene.shots[0], tasks={**crowd, **scene.shots[0].tasks}),))
+    tree = waits.view(scene, frozenset(), frozenset())
+    assert "↻ a again" in _drawn_text(tree, 120)  # none of it is among those that are folded away
 
 
 def test_a_circle_that_has_just_come_about_is_not_told() -> None:

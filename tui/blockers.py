@@ -33,6 +33,8 @@ class Forest:
     """Of each circle's root: what it waits for itself, where the circle closes."""
     closing: dict[str, str] = field(default_factory=dict)
     """The same the other way: below what the circle closes, and on which root."""
+    circles: set[str] = field(default_factory=set)
+    """All that is part of a circle."""
     roots: list[str] = field(default_factory=list)
     """Those on whom somebody waits and who wait for nobody, the most blocking first."""
 
@@ -57,15 +59,15 @@ def forest(shot: Shot) -> Forest:
     for below in made.children.values():
         if len(below) > 1:
             below.sort(key=lambda child: since(shot, child))
-            below.sort(key=lambda child: (_is_core(shot, child), made.blocked.get(child, 0)), reverse=True)
+            below.sort(key=lambda child: (_is_core(made, child), made.blocked.get(child, 0)), reverse=True)
     made.roots = [key for key in made.children if key not in made.parent]
     made.roots.sort(key=made.rank)
     return made
 
 
-def _is_core(shot: Shot, key: str) -> bool:
-    """Whether it is what a finding is about."""
-    return shot.marks.get(key, ("", False))[1]
+def _is_core(made: Forest, key: str) -> bool:
+    """Whether it is what a finding is about, or part of a circle."""
+    return key in made.circles or made.shot.marks.get(key, ("", False))[1]
 
 
 def _count(made: Forest) -> None:
@@ -133,6 +135,7 @@ def _cut(made: Forest, start: str) -> None:
     made.children[target].remove(root)
     if any(key in made.shot.marks for key in circle) or _stands(made.shot, circle):
         made.closes[root], made.closing[target] = target, root
+        made.circles.update(circle)
 
 
 def _stands(shot: Shot, circle: list[str]) -> bool:
