@@ -21,12 +21,12 @@ def apart(island: Island, kept: list[int]) -> list[list[int]]:
     """The members in ``kept``, in ascending order, in lists: what hangs together is in one of them."""
     if len(kept) <= ENOUGH:
         return [kept]
-    own = [number for number in kept if number in island.own]
-    root = _joined(island, kept)
-    roots = [_find(root, strand) for strand in range(len(root))]
-    island.pause(len(roots))
-    starts = [*(bisect_left(kept, first) for first in island.strands), len(kept)]
-    island.pause(len(starts))
+    root, own = _joined(island, kept), sorted(island.own)
+    roots, starts = list[int](), list[int]()
+    for chunk in island.paced(list(range(len(root)))):
+        roots += [_find(root, strand) for strand in chunk]
+        starts += [bisect_left(kept, island.strands[strand]) for strand in chunk]
+    starts.append(len(kept))
     parts: list[list[int]] = [[]]
     last = None
     for strand in sorted(range(len(roots)), key=roots.__getitem__):

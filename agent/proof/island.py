@@ -165,7 +165,7 @@ class Island:
         for start in range(0, len(self.members), _LONG):
             firsts = islice(self.first, start, start + _LONG)
             found += [number for number, first in enumerate(firsts, start) if first >= 0]
-            self.pause(_LONG // 4)
+            self.pause(_LONG // 2)
         return found
 
     def gates(self) -> list[int]:

@@ -32,7 +32,7 @@ from .kinds import GATE, METHOD, PART, wakes_a_task
 
 _UNCHANGING = (tuple, frozenset)
 _TRIES = 3
-_AT_ONCE = 8_000
+_AT_ONCE = 4_000
 
 _Instant = tuple["array[int]", "array[int]", list[int | str], "array[int]"]
 """Reference counts, ids of links, ids and states of awaited futures, numbers of weak references."""
@@ -67,7 +67,7 @@ def estimate(island: Island) -> list[int]:
         counts = map(getrefcount, islice(island.members, start, start + _AT_ONCE))
         within = islice(island.within, start, start + _AT_ONCE)
         surplus += map(sub, map(sub, counts, within), repeat(base))
-        island.pause(_AT_ONCE // 4 if start else 0)
+        island.pause(_AT_ONCE // 2 if start else 0)
     return surplus
 
 
