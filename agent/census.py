@@ -39,8 +39,6 @@ class Census:
     """What one pass saw. Refers to live tasks; it never leaves the tick."""
 
     tasks: int = 0
-    records: list[Any] = field(default_factory=list)
-    """The weak references to all tasks, as they were at the start of the pass."""
     joins: Mapping[int, TaskRecord] = field(default_factory=dict)
     """The records of parked tasks that wait for other tasks, by the task's id."""
     queues: dict[int, Queue] = field(default_factory=dict)
@@ -62,11 +60,11 @@ class Taker:
     def take(self, now: float) -> Census:
         """One pass. ``now`` is monotonic seconds."""
         self._adopt_strangers()
-        records = list(self.state.records)
-        census, self._looks = Census(len(records), records, self._joins.records), _CLOSER_LOOKS
-        queued: set[int] = set()
+        records, queued = list(self.state.records), set[int]()
+        census, self._looks = Census(len(records), self._joins.records), _CLOSER_LOOKS
         for chunk in _chunks(records):
             self._pass(chunk, now, census, queued)
+        del records  # what is long and young makes the collector slow
         _keep_only(queued, self.state.queued)
         census.queues = self._lines.look(now, _breathe)
         census.roots = self._roots(census.queues)

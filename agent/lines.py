@@ -9,7 +9,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from itertools import compress
 from operator import is_not
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from .pools import ConnectionPool, refresh
 from .resources import holder_ids
 from .state import OwnReference, State
 
-_BREATH = 500
+_BREATH = 400
 
 
 class Queue(NamedTuple):
@@ -55,11 +55,14 @@ class _Waits:
         self.places: dict[int, _Line] = {}
         """Task id to the line it stands in."""
 
-    def news(self, entries: dict[int, Any]) -> tuple[Iterator[tuple[int, Any]], Iterable[int]]:
+    def news(self, entries: dict[int, Any]) -> tuple[list[tuple[int, Any]], set[int]]:
         """What has been entered, and the ids of those whose wait is over."""
-        before, self.entries = self.entries, entries
+        before = self.entries
         is_new = map(is_not, entries.values(), map(before.get, entries))
-        return compress(entries.items(), is_new), before.keys() - entries.keys()
+        entered, over = list(compress(entries.items(), is_new)), before.keys() - entries.keys()
+        if entered or over:  # else the old one does: what is long and young makes the collector slow
+            self.entries = entries
+        return entered, over
 
 
 class Lines:
@@ -75,15 +78,17 @@ class Lines:
         """What tasks are blocked on now, by id."""
         self._follow(self._noted, dict(self.state.blocked), now)
         self._follow(self._read, dict(self.state.queued), now)
+        if len(self._lines) >= _BREATH:
+            breathe()
         found: dict[int, Queue] = {}
-        for count, (key, line) in enumerate(list(self._lines.items()), 1):
+        for count, (key, line) in enumerate(list(self._lines.items())):
+            if count % _BREATH == _BREATH - 1:
+                breathe()
             queue = self._first(line, now)
             if queue is None:
                 del self._lines[key]
             else:
                 found[key] = queue
-            if not count % _BREATH:
-                breathe()
         return found
 
     def _follow(self, waits: _Waits, entries: dict[int, Any], now: float) -> None:

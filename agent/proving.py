@@ -103,8 +103,8 @@ class Proving:
     def _together(self, due: list[TaskRecord], census: Census) -> list[Any]:
         """The tasks to judge in one island: all that are parked, or where these are too many those due."""
         few = self.prospects.is_overdrawn
-        everybody = not few and len(census.records) <= _ALL_TOGETHER
-        parked = [each for each in (census.records if everybody else due) if _is_parked(each)]
+        everybody = not few and len(self.state.records) <= _ALL_TOGETHER
+        parked = [each for each in (list(self.state.records) if everybody else due) if _is_parked(each)]
         if not everybody and not few:
             parked += islice(census.joins.values(), _ALL_TOGETHER)
         tasks = {id(task): task for record in parked if (task := record()) is not None}

@@ -19,6 +19,7 @@ import gc
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .. import keepers
@@ -92,7 +93,7 @@ class OrphanTasks:
     def _find(self, sight: Sight, born_by: float) -> None:
         """Bring suspects and orphans up to date: both are weak references by id."""
         self._orphans = {key: each for key, each in self._orphans.items() if _lives(each)}
-        fresh = [each for each in self._candidates(sight.census.records, born_by) if id(each) not in self._orphans]
+        fresh = [each for each in self._candidates(born_by) if id(each) not in self._orphans]
         fresh = [each for each in fresh if id(each) not in self._suspects]
         roots = sight.census.roots
         unkept = keepers.unkept(
@@ -106,10 +107,11 @@ class OrphanTasks:
         self._orphans |= {key: found.pop(key) for key in confirmed}
         self._suspects = dict([*(moving | found).items()][:_MOST])
 
-    def _candidates(self, records: list[Any], born_by: float) -> list[Any]:
+    def _candidates(self, born_by: float) -> list[Any]:
         """Of this look's share of the tasks those that are old enough, without most of those that are surely kept."""
+        records = self.state.records
         start = self._looks % (1 + len(records) // _PER_LOOK) * _PER_LOOK
-        share = records[start : start + _PER_LOOK]
+        share = list(islice(records, start, start + _PER_LOOK))  # one call into C: nobody changes the set meanwhile
         share = [each for each in share if getattr(each, "born", born_by + 1) <= born_by and is_applications(each)]
         surplus = keepers.surplus(share)
         few = [each for each, count in zip(share, surplus, strict=True) if count <= _LEAST]
