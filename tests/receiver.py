@@ -21,7 +21,7 @@ _REQUESTS: dict[str, Any] = {
     "/v1/traces": traces.ExportTraceServiceRequest,
     "/v1/metrics": metrics.ExportMetricsServiceRequest,
 }
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that nobody waits but a test that fails: a busy machine may take long to load what exports."""
 
 

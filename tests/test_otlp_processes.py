@@ -24,7 +24,7 @@ DEADLOCK = """
 import asyncio, os, signal, sys
 from unstuck.exporters import sink
 
-sink._PATIENCE = float(os.environ.get("PATIENCE", "60"))  # the machine that runs the tests may be busy
+sink._PATIENCE = float(os.environ.get("PATIENCE", "120"))  # the machine that runs the tests may be busy
 
 async def both(first, second):
     async with first:
@@ -44,7 +44,7 @@ async def found(is_found=True):
 FOREVER = """
 async def main():
     tasks = await deadlock()
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 asyncio.run(main())
 """
 
@@ -239,7 +239,7 @@ WEB = """
 import asyncio, os
 from unstuck.exporters import sink
 
-sink._PATIENCE = float(os.environ.get("PATIENCE", "60"))  # the machine that runs the tests may be busy
+sink._PATIENCE = float(os.environ.get("PATIENCE", "120"))  # the machine that runs the tests may be busy
 LOCK = asyncio.Lock()
 
 async def stuck():

@@ -100,7 +100,7 @@ async def ask(url: str) -> None:
     writer.write(f"GET /{url.rpartition('/')[2]} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     await writer.drain()
     try:
-        await asyncio.sleep(60)
+        await asyncio.sleep(PATIENCE)
     finally:
         writer.close()
 
