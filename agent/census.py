@@ -84,13 +84,11 @@ class Taker:
     def _pass(self, records: list[Any], now: float, census: Census, queued: set[int]) -> None:
         for record in records:
             task = record()
-            if task is None:
-                continue
             try:
                 future = task._fut_waiter
                 if record.witness == id(future):
                     verdict = record.verdict
-                    if verdict == UNSEEN:
+                    if not verdict:  # UNSEEN
                         verdict = self._look_at(task, future, record, census)
                     if verdict < QUEUED:
                         continue
@@ -115,7 +113,7 @@ class Taker:
     def _is_new(self, record: Any, task: Any) -> bool:
         """Whether this is the first look at a task whose creation was noted."""
         if not hasattr(task, "_fut_waiter"):
-            return False  # some object that the program registered as a task
+            return False  # it has died, or is some object that the program registered as a task
         if not isinstance(record, TaskRecord):
             self._adopt(record, task)
             return False
