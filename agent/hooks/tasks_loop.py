@@ -75,7 +75,9 @@ def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., A
                 frame = creating_frame(getframe(1))
             record.code = frame.f_code
             record.lasti = frame.f_lasti
-            record.parent = keep = ref(current())
+            parent = current()
+            if parent is not None:  # no callback: to ask for it costs less than the error
+                record.parent = keep = ref(parent)
         except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             pass
         try:
@@ -101,7 +103,9 @@ def _noter(records: set[Any]) -> Callable[[Any, int], None]:
                 frame = creating_frame(frame.f_back)
             record.code = frame.f_code
             record.lasti = frame.f_lasti
-            record.parent = keep = ref(current())
+            parent = current()
+            if parent is not None:  # no callback: to ask for it costs less than the error
+                record.parent = keep = ref(parent)
         except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             return
 

@@ -81,7 +81,9 @@ def _adder(records: set[Any]) -> Callable[[Any], None]:
                 frame = creating_frame(getframe(1))
             record.code = frame.f_code
             record.lasti = frame.f_lasti
-            record.parent = keep = ref(current())
+            parent = current()
+            if parent is not None:  # no callback: to ask for it costs less than the error
+                record.parent = keep = ref(parent)
         except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             return
 
@@ -115,7 +117,9 @@ def _adder_311(records: set[Any]) -> Callable[[Any], None]:
                 code = frame.f_code
             record.code = code
             record.lasti = frame.f_lasti
-            record.parent = keep = ref(current(running()))
+            parent = current(running())
+            if parent is not None:  # no callback: to ask for it costs less than the error
+                record.parent = keep = ref(parent)
         except (TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             return
 
