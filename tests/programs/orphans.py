@@ -330,9 +330,11 @@ async def in_a_generator() -> None:
 
 @kept
 async def in_a_thread() -> None:
+    over = threading.Event()
+
     def hold(task: Any) -> Callable[[], None]:
         def run() -> None:
-            time.sleep(AWHILE)
+            over.wait()
             assert task.get_name()
 
         return run
@@ -340,6 +342,7 @@ async def in_a_thread() -> None:
     thread = threading.Thread(target=hold(asyncio.create_task(work(AWHILE / 2))))
     thread.start()
     await work()
+    over.set()
     thread.join()
 
 
