@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any
 
-from . import actions
+from . import actions, pace
 from .census import CHUNK, Census, Taker
 from .config import Settings
 from .confirm import Judgement, confirm, in_loop, judge
@@ -33,6 +33,8 @@ from .state import State
 from .vigil import Outcome, Vigil
 
 _DEADLOCKS = deadlock.KIND
+_PROMPT = 0.1
+"""Seconds for which who looks at us may be kept waiting, as far as it is in our hands."""
 
 
 class Pipeline:
@@ -59,9 +61,14 @@ class Pipeline:
         self.exports = Exports(sinks, self._subject)
         self.census = Census()
         self._vigils: dict[Hashable, Vigil] = {}
+        self._is_answering, self._answered = False, 0.0
 
     def tick(self) -> None:
         """The regular look at everything."""
+        with pace.meanwhile(self._answer):
+            self._tick()
+
+    def _tick(self) -> None:
         self._guard("census", self._take_census)
         self._breathe()
         self._guard("findings", self.reconcile)
@@ -104,6 +111,13 @@ class Pipeline:
             time.sleep(HAND_BACK)
         if self.server is not None and self.server.is_watched:
             self.serve()
+
+    def _answer(self) -> None:
+        """The same within a step that takes long. Who has just connected does not wait for its end either."""
+        if self.server is not None and not self._is_answering and time.monotonic() - self._answered > _PROMPT:
+            self._is_answering = True
+            self.serve()
+            self._is_answering, self._answered = False, time.monotonic()
 
     def measure(self) -> None:
         """Look at what is exported as numbers, where somebody exports."""

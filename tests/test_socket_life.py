@@ -118,6 +118,32 @@ class TestOpening:
             assert child.pid == sees(folder, child.pid).pid
             finish(child)
 
+    def test_in_the_middle_of_a_long_look(self, folder: Path) -> None:
+        """Who connects is answered while the watcher is at something that takes long, wherever that breathes."""
+        code = """
+from unstuck.agent import api
+from unstuck.agent.pace import breathe
+class Slow:
+    kind, lasting, often = "slow", False, False
+    def look(self, sight):
+        while not os.path.exists(os.path.join(folder, "go")):
+            if not said:
+                said.append(say("looks"))
+            breathe()
+        return ()
+said = []
+async def main():
+    settled(True)
+    api._agent.pipeline.detectors.append(Slow())
+    await serve()
+asyncio.run(main())
+"""
+        with program(folder, code) as child:
+            assert {"looks", f"up {child.pid}"} == {heard(child), heard(child)}
+            assert child.pid == sees(folder, child.pid).pid
+            (folder / "go").touch()
+            finish(child)
+
     def test_off_and_on_again(self, folder: Path) -> None:
         """With the agent."""
         code = """
@@ -143,8 +169,7 @@ from unstuck.agent.serving import server
 server._CHECKED_EVERY = 0.1
 async def main():
     settled(True)
-    os.unlink(f"{folder}/{os.getpid()}.sock")
-    os.rmdir(folder)
+    os.rename(folder, folder + "-gone")  # at one go: the file would be made again before the folder is empty
     say(await asyncio.to_thread(settled, True))
     await serve()
 asyncio.run(main())
