@@ -122,11 +122,9 @@ def _notify(note: Note) -> Callable[..., Any]:
 
 
 def _set(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  # noqa: C901 - a call would cost
-    current, getframe, passing = fast_running_task(), sys._getframe, PASSING
-    usual: Any = None
+    current, first = fast_running_task(), _first(entering, state)
 
-    def set(self: Any) -> None:  # noqa: C901
-        nonlocal usual
+    def set(self: Any) -> None:
         if not self._value:
             self._value = True
             for waiter in self._waiters:
@@ -138,31 +136,16 @@ def _set(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  #
                     self._unstuck_rest = rest - 1
                     return
                 last, task = self._unstuck_setter, current()
-                if last is NOBODY and self._unstuck_wakers is None and state.on:
-                    record: Any = entering.last if task is not None else BY_CALLBACK
-                    if record() is not task:
-                        record = entering.known(task)
-                    if record is not None:
-                        frame = getframe(1)
-                        code = frame.f_code
-                        if code is usual or id(code) not in passing:
-                            usual = code
-                            self._unstuck_setter = record
-                            if record is BY_CALLBACK:
-                                self._unstuck_wakers = (SET, None, CALLBACK, code, frame.f_lasti, FIRST)
-                            elif record.watched:
-                                self._unstuck_wakers = (SET, record, "", code, frame.f_lasti, FIRST)
-                            else:
-                                self._unstuck_wakers = MANY
-                            return
-                    note(self, SETTER, SET)
+                if last is NOBODY:
+                    if not first(self, entering.last if task is not None else BY_CALLBACK, task):
+                        note(self, SETTER, SET)
                 elif last() is not task or (task is None and last is not BY_CALLBACK):
                     note(self, SETTER, SET)
                 else:
                     self._unstuck_rest = REST
             except RecursionError:
                 return
-            except (AttributeError, RuntimeError, ValueError):  # made before the agent came; no loop; called by C
+            except (AttributeError, RuntimeError):  # made before the agent came; no loop in this thread
                 note(self, SETTER, SET)
 
     return functools.wraps(asyncio.Event.set)(set)
@@ -170,11 +153,9 @@ def _set(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  #
 
 def _set_311(note: Note, entering: Entering, state: State) -> Callable[..., Any]:  # noqa: C901 - as above
     """For 3.11: see ``queues_312``."""
-    running, getframe, passing, thread = running_tasks(), sys._getframe, PASSING, _thread.get_ident
-    usual: Any = None
+    running, thread, first = running_tasks(), _thread.get_ident, _first(entering, state)
 
-    def set(self: Any) -> None:  # noqa: C901
-        nonlocal usual
+    def set(self: Any) -> None:
         if not self._value:
             self._value = True
             for waiter in self._waiters:
@@ -186,27 +167,51 @@ def _set_311(note: Note, entering: Entering, state: State) -> Callable[..., Any]
                     self._unstuck_rest = rest - 1
                     return
                 last = self._unstuck_setter
-                if last is NOBODY and self._unstuck_wakers is None:
+                if last is NOBODY:
                     record = entering.last
-                    if record() in running and record.watched and thread() == entering.thread and state.on:
-                        frame = getframe(1)
-                        code = frame.f_code
-                        if code is usual or id(code) not in passing:
-                            usual = code
-                            self._unstuck_setter = record
-                            self._unstuck_wakers = (SET, record, "", code, frame.f_lasti, FIRST)
-                            return
-                    note(self, SETTER, SET)
+                    task = record()
+                    if task not in running or thread() != entering.thread or not first(self, record, task):
+                        note(self, SETTER, SET)
                 elif last() not in running and (running or last is not BY_CALLBACK):
                     note(self, SETTER, SET)
                 else:
                     self._unstuck_rest = REST
             except RecursionError:
                 return
-            except (AttributeError, ValueError):
+            except AttributeError:
                 note(self, SETTER, SET)
 
     return functools.wraps(asyncio.Event.set)(set)
+
+
+def _first(entering: Entering, state: State) -> Callable[..., bool]:
+    """What enters the first act on an event, by a task or a callback; False where that is not the usual case."""
+    getframe, passing = sys._getframe, PASSING
+    usual: Any = None
+
+    def first(event: Any, record: Any, task: Any) -> bool:
+        nonlocal usual
+        if record() is not task:
+            record = entering.known(task)
+        if record is not None and event._unstuck_wakers is None and state.on:
+            try:
+                frame = getframe(2)
+            except ValueError:  # called by C
+                return False
+            code = frame.f_code
+            if code is usual or id(code) not in passing:
+                usual = code
+                event._unstuck_setter = record
+                if record is BY_CALLBACK:
+                    event._unstuck_wakers = (SET, None, CALLBACK, code, frame.f_lasti, FIRST)
+                elif record.watched:
+                    event._unstuck_wakers = (SET, record, "", code, frame.f_lasti, FIRST)
+                else:
+                    event._unstuck_wakers = MANY
+                return True
+        return False
+
+    return first
 
 
 def _task_done(note: Note) -> Callable[..., Any]:
