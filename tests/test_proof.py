@@ -397,7 +397,31 @@ def _owner_of_something_with_a_del_method(event: asyncio.Event) -> None:
     asyncio.create_task(_hold_and_wait(Last(event)))  # noqa: RUF006 - that is the point
 
 
-@pytest.mark.parametrize("own", [_owner_with_a_finally, _owner_of_something_with_a_del_method])
+SELF: contextvars.ContextVar[object] = contextvars.ContextVar("SELF")
+
+
+async def _note_itself_and_wait(event: asyncio.Event, box: Callable[[object], object]) -> None:
+    SELF.set(box(asyncio.current_task()))
+    await _hold_and_wait_carefully(event)
+
+
+def _owner_in_its_own_context(event: asyncio.Event) -> None:
+    asyncio.create_task(_note_itself_and_wait(event, lambda task: task))  # noqa: RUF006 - that is the point
+
+
+def _owner_in_a_list_in_its_own_context(event: asyncio.Event) -> None:
+    asyncio.create_task(_note_itself_and_wait(event, lambda task: {"running": [task]}))  # noqa: RUF006
+
+
+OWNERS = (
+    _owner_with_a_finally,
+    _owner_of_something_with_a_del_method,
+    _owner_in_its_own_context,
+    _owner_in_a_list_in_its_own_context,
+)
+
+
+@pytest.mark.parametrize("own", OWNERS)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_when_a_task_that_nobody_holds_will_set_it_on_its_way_out(own: Callable[[asyncio.Event], None]) -> None:
     """A stuck task that will be collected is no end of the matter: what it then does may wake others."""

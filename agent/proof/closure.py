@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from .apart import apart
-from .cleanup import cleans_up
+from .cleanup import are_in_contexts, cleans_up
 from .growth import grow, reveal
 from .island import MOST_MEMBERS, Island
 from .kinds import GATE
@@ -86,7 +86,8 @@ def _judge(island: Island, parts: list[list[int]], moves: Moves, is_known: bool)
         surplus = read(island, part)
         if surplus is not None:
             spread = Spread(island, surplus, part)
-            _let_move(island, spread, moves, is_known)
+            closed = [island.members[number] for number in spread.closed()]
+            _let_move(island, spread, moves, is_known and not are_in_contexts(closed, island.pause))
             for chunk in island.paced(spread.closed()):
                 tasks += [island.members[number] for number in chunk]
                 waits += [island.members[island.awaited[number]] for number in chunk]

@@ -21,7 +21,7 @@ from typing import Any
 from ..attributes import is_a
 
 IGNORE, OTHER, DICT, FRAME_OBJECT, PART, METHOD, ROW, FUNCTION, FRAME, GATE = range(10)
-_NOTHING = (
+NOTHING = (
     str, bytes, bytearray, int, float, complex, type(None), type(Ellipsis), range, memoryview, type, types.ModuleType,
     types.CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, property, asyncio.AbstractEventLoop,
     contextvars.Context, contextvars.ContextVar, threading.Thread, weakref.ref, weakref.ProxyType,
@@ -92,7 +92,7 @@ def _kind_of(cls: type) -> int:
         return FRAME
     if issubclass(cls, deque):
         return ROW
-    if issubclass(cls, _NOTHING):
+    if issubclass(cls, NOTHING):
         return IGNORE
     if issubclass(cls, _METHODS) or cls.__name__ == _STEP:
         return METHOD

@@ -81,6 +81,7 @@ LEAVES: Table = (
     (1, ("a{n} = stream({a})", "await anext(a{n})", "{B}.next = a{n}")),
     (1, ("async for i{n} in arrivals({E}):", "    pass")),
     (1, ("CV.set({a})",)),
+    (1, ("CV.set(asyncio.current_task())",)),
     (1, ("CV.get()()",)),
     (1, ("loop().call_later({d}, lambda: CV.get()())",)),
     (1, ("try:", "    trip({X})", "except Boom as e{n}:", "    {B}.keep = e{n}")),

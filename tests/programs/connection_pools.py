@@ -24,7 +24,8 @@ POOLS: dict[str, Pool] = {}
 NEEDS: dict[str, tuple[str, str]] = {}
 """By name: a module that must be there, and the server: http, redis, postgres, or a folder."""
 LONG = 3600.0
-AFTER = 0.2
+AFTER, PATIENT = 0.2, 1.0
+"""Settings where something is to be found, and where nothing is: a busy machine keeps a program waiting, too."""
 BODIES: dict[str, tuple[int, float, Callable[[Take], Awaitable[None]]]] = {}
 """By name: the pool's size, after how many seconds a wait times out, and the program."""
 KEPT: list[Any] = []
@@ -232,7 +233,7 @@ async def connections_are_not_given_back(take: Take) -> None:
 @body(2)
 async def busy(take: Take) -> None:
     """More who want one than there are, all the time, and each gives his back."""
-    end = time.monotonic() + 5 * AFTER
+    end = time.monotonic() + 2.5 * PATIENT
 
     async def work() -> None:
         while time.monotonic() < end:
@@ -273,7 +274,8 @@ def main(pool: str, name: str, address: str, kind: str) -> None:
     from .. import harness
 
     search._PATIENT, search._AGAIN = 0.02, 0.05
-    with harness.agent(slow_wait_after=AFTER, stuck_after=AFTER, blocked_loop_after=60.0) as ear:
+    after = AFTER if name not in ("busy", "enough_for_all") else PATIENT
+    with harness.agent(slow_wait_after=after, stuck_after=after, blocked_loop_after=60.0) as ear:
         harness.run_until_found(lambda: run(pool, name, address), ear, kind, patience=20)
         for event in ear.events:
             print(json.dumps(event.as_record(), default=str))
