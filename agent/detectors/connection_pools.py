@@ -62,7 +62,7 @@ def _wants(graph: Graph, key: int, pool: ConnectionPool) -> bool:
 
 def _is_short(pool: ConnectionPool, sight: Sight) -> bool:
     stands = sight.now - pool.since + sight.settings.interval >= sight.settings.slow_wait_after
-    return stands and pool.is_searched and not pool.unsearched and pool.missing() > 0
+    return stands and pool.is_searched and pool.missing() > 0
 
 
 def _asked_twice(graph: Graph, pool: ConnectionPool, state: State, now: float) -> Finding:

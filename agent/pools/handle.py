@@ -42,7 +42,6 @@ class ConnectionPool:
 
     __slots__ = (
         "__weakref__", "_part", "again", "first", "holders", "is_complete", "is_searched", "library", "since",
-        "unsearched",
     )  # fmt: skip
 
     def __init__(self, library: Library, part: Any, forget: Callable[[Any], None]) -> None:
@@ -52,8 +51,7 @@ class ConnectionPool:
         self.is_complete = False
         """Whether each connection that is out was found, and all tasks were searched."""
         self.is_searched = False
-        self.unsearched = 0
-        """How many tasks there were too many to be searched."""
+        """Whether all tasks were."""
         self.first = 0
         """The id of the task that is first in the queue,"""
         self.since = 0.0

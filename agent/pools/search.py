@@ -16,7 +16,6 @@ import contextvars
 import gc
 import logging
 import threading
-import time
 import types
 import weakref
 from collections import deque
@@ -24,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..attributes import is_a
+from ..pace import breathe
 from ..stacks import Link, chain
 from ..state import OwnReference
 from .handle import ConnectionPool, Holder
@@ -34,7 +34,6 @@ _MOST_TASKS = 2_000
 _MOST_VISITS, _MOST_IN_MANAGERS = 2_000, 500
 _MOST_ITEMS = 200
 _AT_A_STRETCH = 1_000
-_HAND_BACK = 50e-6
 _CUT = (
     str, bytes, bytearray, int, float, complex, type(None), type, types.ModuleType, types.CodeType, types.FrameType,
     types.BuiltinFunctionType, weakref.ref, asyncio.Future, asyncio.AbstractEventLoop, contextvars.Context,
@@ -78,9 +77,8 @@ def _search(handle: ConnectionPool, taken: int, tasks: list[Any]) -> None:
     found = [holder for task in tasks[:_MOST_TASKS] if (holder := _holder(task, handle)) is not None]
     handle.holders = tuple(found)
     connections = frozenset[int]().union(*(holder.connections for holder in found))
-    handle.is_searched = True
-    handle.unsearched = max(0, len(tasks) - _MOST_TASKS)
-    handle.is_complete = not handle.unsearched and len(connections) == taken
+    handle.is_searched = len(tasks) <= _MOST_TASKS
+    handle.is_complete = handle.is_searched and len(connections) == taken
 
 
 def _holder(task: Any, handle: ConnectionPool) -> Holder | None:
@@ -133,7 +131,7 @@ def _reached(todo: deque[_Start], handle: ConnectionPool, pool: Any, seen: set[i
         seen.add(id(thing))
         visits += 1
         if visits % _AT_A_STRETCH == 0:
-            time.sleep(_HAND_BACK)
+            breathe()
         if handle.is_connection(pool, thing):
             yield _Found(id(thing), link, line)
         else:
