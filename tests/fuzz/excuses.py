@@ -31,6 +31,8 @@ class Log:
         self.killed: dict[str, int] = {}
         self.given: dict[str, int] = {}
         self.bare: set[int] = set()
+        self.handing: list[OwnReference] = []
+        """Tasks that cancelled themselves: what they await next is cancelled, too."""
         self.timeouts: list[tuple[OwnReference, int]] = []
         """Those that were entered, and when."""
         self.gone: set[str] = set()
@@ -43,6 +45,14 @@ class Log:
         """Enter a cancellation on purpose, with all that it is handed down to."""
         self.disturbed = self.now()
         self._hand_down(task, self.now())
+        if task is asyncio.current_task(task.get_loop()):
+            self.handing.append(OwnReference(task))
+
+    def follow(self) -> None:
+        """Enter what is cancelled now because somebody who had cancelled itself came to await it."""
+        handing, self.handing = self.handing, []
+        for reference in handing:
+            self._hand_down(reference(), self.now())
 
     def _hand_down(self, task: Any, when: int) -> None:
         seen, todo = set[Any](), [task]

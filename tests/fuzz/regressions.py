@@ -188,6 +188,22 @@ def start(spawn):
 """
 """A task that has not begun yet will end, and wake whoever awaits it."""
 
+SELF_INFLICTED = """\
+async def task1(r0, r1):
+    await asyncio.sleep(4)
+    kill(r0)
+    await r1.task
+async def task2(E0):
+    await E0.wait()
+def start(spawn):
+    r0 = Ref()
+    r1 = Ref()
+    E0 = asyncio.Event()
+    r0.task = spawn(task1(r0, r1), True)
+    r1.task = spawn(task2(E0), True)
+"""
+"""Who cancels itself cancels what it awaits next: a cancellation on purpose, handed down later than it was made."""
+
 PROGRAMS = {
     name.lower(): Program(source, pace=1, looks=2, eager=False, collects=False)
     for name, source in list(globals().items())

@@ -176,6 +176,7 @@ class Watch:
     def check(self) -> None:
         """Compare the claims with what has happened."""
         self.log.expire()
+        self.log.follow()
         for claim in list(self.claims):
             if claim.moved():
                 self.claims.remove(claim)
