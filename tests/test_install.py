@@ -485,6 +485,22 @@ async def by_gather() -> asyncio.Task[None]:
     return task
 
 
+async def by_shield() -> asyncio.Task[None]:
+    before = asyncio.all_tasks()
+    outer = asyncio.shield(nothing())  # here
+    (task,) = asyncio.all_tasks() - before
+    await outer
+    return task
+
+
+async def by_as_completed() -> asyncio.Task[None]:
+    before = asyncio.all_tasks()
+    for each in asyncio.as_completed([nothing()]):  # here
+        (task,) = asyncio.all_tasks() - before - {each}  # type: ignore[operator]
+        await each
+    return task
+
+
 async def by_the_class() -> asyncio.Task[None]:
     return asyncio.Task(nothing())  # here
 
@@ -499,7 +515,16 @@ async def by_own_factory() -> asyncio.Task[None]:
     return asyncio.create_task(nothing())  # here
 
 
-ROUTES = [by_imported_function, by_module_function, by_loop, by_ensure_future, by_task_group, by_gather]
+ROUTES = [
+    by_imported_function,
+    by_module_function,
+    by_loop,
+    by_ensure_future,
+    by_task_group,
+    by_gather,
+    by_shield,
+    by_as_completed,
+]
 if sys.version_info < (3, 14):  # later ones are found by the census, creator unknown
     ROUTES.append(by_the_class)
 if sys.version_info >= (3, 12):
@@ -522,7 +547,7 @@ def test_when_a_task_is_created(route: Callable[[], Any]) -> None:
         function, line, parent = creator_of(task)
         assert route.__name__ == function
         assert linecache.getline(__file__, line).rstrip().endswith("# here")
-        if route is not by_gather:  # its parent is whoever awaits it, and read from there: see below
+        if route not in (by_gather, by_shield, by_as_completed):  # whoever awaits it, and read from there: see below
             assert parent is asyncio.current_task()
         await task
 

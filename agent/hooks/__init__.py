@@ -14,7 +14,20 @@ from ..state import State
 
 def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted: frozenset[str]) -> None:
     """Put the hooks in place; those that serve one kind of finding only if it is ``wanted``."""
-    from . import coroutines, errors, factories, gathers, groups, locks, loops, orphans, semaphores, sites, wakers
+    from . import (
+        coroutines,
+        errors,
+        factories,
+        gathers,
+        groups,
+        locks,
+        loops,
+        orphans,
+        semaphores,
+        shortcuts,
+        sites,
+        wakers,
+    )
 
     if sys.version_info >= (3, 14):
         from . import tasks_loop as tasks
@@ -26,6 +39,7 @@ def install(patches: Patches, state: State, on_loop: Callable[[], None], wanted:
     semaphores.install(patches, state, wakers.install(patches, state))
     loops.install(patches, state, on_loop)
     tasks.install(patches, state)
+    shortcuts.install(patches)
     factories.install(patches, state)
     if coroutines.KIND in wanted:
         coroutines.install(patches, state)

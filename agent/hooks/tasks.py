@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import taskgroups, tasks
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -23,6 +24,8 @@ def adopt(state: State, task: Any) -> None:
     state.note_loop(task.get_loop())
 
 
+_completed: Any = getattr(tasks, "_AsCompletedIterator", None)  # since 3.13 it makes the tasks
+_COMPLETED: CodeType = tasks.as_completed.__code__ if _completed is None else _completed.__init__.__code__
 # asyncio's own functions through which the program's call reaches loop.create_task().
 _PASSING: tuple[CodeType, ...] = (
     tasks.create_task.__code__,
@@ -30,6 +33,9 @@ _PASSING: tuple[CodeType, ...] = (
     getattr(tasks, "_ensure_future", tasks.ensure_future).__code__,  # 3.11
     tasks.gather.__code__,
     tasks.shield.__code__,
+    tasks.as_completed.__code__,
+    _COMPLETED,
+    *(each for each in _COMPLETED.co_consts if isinstance(each, CodeType)),  # 3.11: its comprehension
     tasks.wait_for.__code__,
     taskgroups.TaskGroup.create_task.__code__,
     asyncio.BaseEventLoop.create_task.__code__,
@@ -54,6 +60,15 @@ def fast_running_task() -> Any:
     if sys.version_info >= (3, 12):
         return asyncio.current_task
     return _only_task(tasks._current_tasks, asyncio._get_running_loop)  # type: ignore[attr-defined]
+
+
+def running_loop() -> Callable[[], Any]:
+    """Tells the running loop, or None; on 3.11, where to ask is a system call, a function that knows of none."""
+    return asyncio._get_running_loop if sys.version_info >= (3, 12) else _nowhere
+
+
+def _nowhere() -> None:
+    return None
 
 
 def _only_task(running: dict[Any, Any], get_loop: Any) -> Any:

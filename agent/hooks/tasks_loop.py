@@ -20,7 +20,7 @@ from typing import Any
 from ..imports import after_import
 from ..patching import Patches
 from ..state import State, TaskRecord
-from .tasks import PASSING, adopt, creating_frame, fast_running_task
+from .tasks import PASSING, adopt, creating_frame, fast_running_task, running_loop
 
 
 def install(patches: Patches, state: State) -> None:
@@ -57,27 +57,37 @@ def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., A
     enlist, forget = records.add, records.discard
     module_at: Callable[[int], str | None] = sys._getframemodulename  # type: ignore[attr-defined]
     getframe, current, ref, record_of = sys._getframe, fast_running_task(), weakref.ref, TaskRecord
-    keep: Any = None  # the last parent's reference: while it lives, ref() hands it out again for nothing
+    usual_ways = ("asyncio.tasks", "asyncio.taskgroups")
+    usual, running, in_completed = tasks.Task, running_loop(), tasks.as_completed.__code__
+    keep: Any = ref(records)  # the last parent's reference: brothers share it
 
     def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
         nonlocal keep
         if self._task_factory is None and not self._closed and not self._debug:
-            task: Any = tasks.Task(coro, loop=self, **kwargs)
+            if not kwargs and running() is self and tasks.Task is usual:  # it asks for the loop itself
+                task: Any = usual(coro)
+            else:
+                task = tasks.Task(coro, loop=self, **kwargs)
         else:
             task = original(self, coro, **kwargs)
             if getattr(task, "_source_traceback", None):
                 del task._source_traceback[-1]
         try:
             enlist(record := record_of(task, forget))
-            if module_at(1) == "asyncio.tasks":
-                frame: Any = getframe(3 if module_at(2) == "asyncio.tasks" else 2)
+            module = module_at(1)
+            if module == "asyncio.tasks" and module_at(2) == "asyncio.tasks":  # over ensure_future
+                frame: Any = getframe(3)
+                if frame.f_code is in_completed:
+                    frame = frame.f_back
             else:
-                frame = creating_frame(getframe(1))
+                frame = getframe(2) if module in usual_ways else creating_frame(getframe(1))
             record.code = frame.f_code
             record.lasti = frame.f_lasti
             parent = current()
-            if parent is not None:  # no callback: to ask for it costs less than the error
-                record.parent = keep = ref(parent)
+            if parent is not None:  # a callback has none
+                if keep() is not parent:
+                    keep = ref(parent)
+                record.parent = keep
         except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             pass
         try:
@@ -92,7 +102,7 @@ def _creator(original: Callable[..., Any], records: set[Any]) -> Callable[..., A
 def _noter(records: set[Any]) -> Callable[[Any, int], None]:
     enlist, forget, passing = records.add, records.discard, PASSING
     getframe, current, ref, record_of = sys._getframe, fast_running_task(), weakref.ref, TaskRecord
-    keep: Any = None  # the last parent's reference: while it lives, ref() hands it out again for nothing
+    keep: Any = ref(records)  # the last parent's reference: brothers share it
 
     def note(task: Any, depth: int) -> None:
         nonlocal keep
@@ -104,8 +114,10 @@ def _noter(records: set[Any]) -> Callable[[Any, int], None]:
             record.code = frame.f_code
             record.lasti = frame.f_lasti
             parent = current()
-            if parent is not None:  # no callback: to ask for it costs less than the error
-                record.parent = keep = ref(parent)
+            if parent is not None:  # a callback has none
+                if keep() is not parent:
+                    keep = ref(parent)
+                record.parent = keep
         except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             return
 

@@ -8,8 +8,6 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import sys
 import weakref
 from asyncio import tasks
@@ -18,7 +16,7 @@ from typing import Any
 
 from ..patching import Patches
 from ..state import State, TaskRecord
-from .tasks import PASSING, adopt, creating_frame, fast_running_task
+from .tasks import adopt, creating_frame, fast_running_task
 
 
 def install(patches: Patches, state: State) -> None:
@@ -34,56 +32,41 @@ def install(patches: Patches, state: State) -> None:
             adopt(state, task)
     make = _adder if hasattr(sys, "_getframemodulename") else _adder_311
     patches.replace(weakset, "add", make(state.records))
-    base: Any = asyncio.BaseEventLoop
-    if base.create_task.__code__.co_varnames[:4] == ("self", "coro", "name", "context"):
-        patches.replace(base, "create_task", _direct(base.create_task))
-
-
-def _direct(original: Callable[..., Any]) -> Callable[..., Any]:
-    """``create_task`` with its checks in one place, and the usual call short: what this saves pays for the notes."""
-
-    def create_task(self: Any, coro: Any, *, name: Any = None, context: Any = None) -> Any:
-        if self._task_factory is not None or self._closed or self._debug:
-            return _as_if_called_directly(original(self, coro, name=name, context=context), self)
-        if name is None and context is None:
-            return tasks.Task(coro, loop=self)
-        return tasks.Task(coro, loop=self, name=name, context=context)
-
-    PASSING.add(id(create_task.__code__))
-    return functools.wraps(original)(create_task)
-
-
-def _as_if_called_directly(task: Any, loop: Any) -> Any:
-    """In debug mode a task keeps the stack it was created on: without the frame of ours that stands last there."""
-    if loop._debug and loop._task_factory is None and task._source_traceback:
-        del task._source_traceback[-1]
-    return task
 
 
 def _adder(records: set[Any]) -> Callable[[Any], None]:
     enlist, forget = records.add, records.discard
     module_at: Callable[[int], str | None] = sys._getframemodulename  # type: ignore[attr-defined]
     getframe, current, ref, record_of = sys._getframe, fast_running_task(), weakref.ref, TaskRecord
-    keep: Any = None  # the last parent's reference: while it lives, ref() hands it out again for nothing
+    in_completed = tasks.as_completed.__code__
+    keep: Any = ref(records)  # the last parent's reference: brothers share it
 
     def add(task: Any) -> None:
         nonlocal keep
         enlist(record := record_of(task, forget))
         try:
-            if module_at(2) == "asyncio.tasks":
-                if module_at(3) == "asyncio.tasks":  # gather, over ensure_future, over the loop's create_task
+            module = module_at(2)
+            if module == "asyncio.tasks":
+                if (
+                    module_at(3) == "asyncio.tasks"
+                ):  # gather and its like, over ensure_future, over the loop's create_task
                     frame: Any = getframe(4)
-                    record.code = frame.f_code
+                    record.code = code = frame.f_code
+                    if code is in_completed:
+                        frame = frame.f_back
+                        record.code = frame.f_code
                     record.lasti = frame.f_lasti
-                    return  # the parent is whoever awaits the gather: that is read when it is asked for
+                    return  # the parent is whoever awaits it: that is read when it is asked for
                 frame = getframe(3)  # create_task or ensure_future, over the loop's create_task
             else:
-                frame = creating_frame(getframe(1))
+                frame = getframe(3) if module == "asyncio.taskgroups" else creating_frame(getframe(1))
             record.code = frame.f_code
             record.lasti = frame.f_lasti
             parent = current()
-            if parent is not None:  # no callback: to ask for it costs less than the error
-                record.parent = keep = ref(parent)
+            if parent is not None:  # a callback has none
+                if keep() is not parent:
+                    keep = ref(parent)
+                record.parent = keep
         except (RuntimeError, TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             return
 
@@ -95,7 +78,7 @@ def _adder_311(records: set[Any]) -> Callable[[Any], None]:
     getframe, ref, record_of = sys._getframe, weakref.ref, TaskRecord
     current, running = tasks._current_tasks.get, tasks.events._get_running_loop  # type: ignore[attr-defined]
     in_create, in_ensure, in_gather = tasks.create_task.__code__, tasks._ensure_future.__code__, tasks.gather.__code__  # type: ignore[attr-defined]
-    keep: Any = None  # as above
+    keep: Any = ref(records)  # as above
 
     def add(task: Any) -> None:
         nonlocal keep
@@ -118,8 +101,10 @@ def _adder_311(records: set[Any]) -> Callable[[Any], None]:
             record.code = code
             record.lasti = frame.f_lasti
             parent = current(running())
-            if parent is not None:  # no callback: to ask for it costs less than the error
-                record.parent = keep = ref(parent)
+            if parent is not None:  # a callback has none
+                if keep() is not parent:
+                    keep = ref(parent)
+                record.parent = keep
         except (TypeError, ValueError, AttributeError):  # no loop, no task, no such frame
             return
 
