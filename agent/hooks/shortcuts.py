@@ -12,28 +12,26 @@ import asyncio
 import functools
 from asyncio import events, tasks
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 from ..patching import Patches
+from .bodies import has_known_bodies
 from .tasks import PASSING, running_loop
 
-_BASE: Any = asyncio.BaseEventLoop
 # What the methods mention, in order.
-_CALL_SOON = ("_check_closed", "_debug", "_check_thread", "_check_callback", "_call_soon", "_source_traceback")
-_ENQUEUE = ("events", "Handle", "_source_traceback", "_ready", "append")
+_KNOWN = {
+    "call_soon": ("_check_closed", "_debug", "_check_thread", "_check_callback", "_call_soon", "_source_traceback"),
+    "_call_soon": ("events", "Handle", "_source_traceback", "_ready", "append"),
+}
 
 
 def install(patches: Patches) -> None:
     """Shorten ``call_soon``, which every step of every task goes through, and ``create_task`` up to 3.13."""
-    if _mentions(_BASE.call_soon, _CALL_SOON) and _mentions(_BASE._call_soon, _ENQUEUE):
-        patches.replace(_BASE, "call_soon", _call_soon(_BASE.call_soon, _BASE._call_soon))
-    if _BASE.create_task.__code__.co_varnames[:4] == ("self", "coro", "name", "context"):
-        patches.replace(_BASE, "create_task", _create_task(_BASE.create_task))
-
-
-def _mentions(method: Any, names: tuple[str, ...]) -> bool:
-    return isinstance(method, FunctionType) and method.__code__.co_names == names
+    base: Any = asyncio.BaseEventLoop
+    if has_known_bodies(base, _KNOWN):
+        patches.replace(base, "call_soon", _call_soon(base.call_soon, base._call_soon))
+    if base.create_task.__code__.co_varnames[:4] == ("self", "coro", "name", "context"):
+        patches.replace(base, "create_task", _create_task(base.create_task))
 
 
 def _call_soon(original: Callable[..., Any], enqueue: Any) -> Callable[..., Any]:
