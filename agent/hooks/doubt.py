@@ -3,6 +3,7 @@
 Laws:
 - A ``release()`` is regular when it undoes an ``acquire()`` called by hand, in the same task, and no handler
   around it releases once more. Any other one, as of a lock that ``async with`` took, leaves the holder in debt.
+- Who leaves such a block gives away what another has taken since: that one is in debt from then on.
 - As long as a debtor lives, no hold on that lock or semaphore is sure (see ``holds``); a done task has left
   all its blocks.
 - Costs nothing where nobody releases by hand. Debtors are weak references; None stands for one not known.
@@ -38,12 +39,27 @@ def judge(lock: Any, note: Any, gate: Gate) -> None:
         frame, task = None, None
     code = None if frame is None else frame.f_code
     by_hand = type(note) is tuple
-    holder = note[0]() if by_hand else task if note == id(task) else gate.state.task_by_id(note)
+    holder = task if note == id(task) else _holder(note, gate)
     if holder is task:
         if not (undoes(note[1], frame) if by_hand else id(code) in _PASSING):
             doubt(lock, task)
     elif holder is not None or not by_hand:  # one that is gone has left its blocks
         doubt(lock, task if code is _WAIT else holder)  # who waits will take it again, whoever lent it
+
+
+def hand_on(lock: Any, gate: Gate) -> None:
+    """A block over a lock with debtors is left: if another holds the lock now, that one is a debtor from now on."""
+    try:
+        task = gate.current()
+    except RuntimeError:  # no loop runs here
+        task = None
+    holder = _holder(lock._locked, gate)
+    if holder is not None and holder is not task:
+        doubt(lock, holder)
+
+
+def _holder(note: Any, gate: Gate) -> Any:
+    return note[0]() if type(note) is tuple else gate.state.task_by_id(note)
 
 
 def undoes(taken: CodeType, frame: FrameType | None) -> bool:

@@ -23,7 +23,7 @@ from typing import Any
 from ..patching import Patches
 from ..state import DEBTORS, State
 from .bodies import has_known_bodies
-from .doubt import judge, undoes
+from .doubt import hand_on, judge, undoes
 from .knot import Gate
 from .orders import KIND, Orders
 
@@ -71,6 +71,8 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
 
     async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
         nonlocal holder
+        if self._unstuck_debtors is not None:
+            hand_on(self, gate)
         if holder is self and not self._waiters:
             self._locked = False
             holder = None

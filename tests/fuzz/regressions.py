@@ -188,6 +188,31 @@ def start(spawn):
 """
 """A task that has not begun yet will end, and wake whoever awaits it."""
 
+DISPLACED = """\
+async def task1(L0):
+    async with L0:
+        await asyncio.sleep(6)
+async def task2(L0):
+    await asyncio.sleep(1)
+    async with L0:
+        await asyncio.sleep(10)
+async def task3(L0):
+    await asyncio.sleep(2)
+    async with L0:
+        async with L0:
+            pass
+async def task4(L0):
+    await asyncio.sleep(3)
+    give(L0)
+def start(spawn):
+    L0 = asyncio.Lock()
+    spawn(task1(L0), True)
+    spawn(task2(L0), True)
+    spawn(task3(L0), True)
+    spawn(task4(L0), True)
+"""
+"""Whose block ends after somebody gave its lock away gives the next one's hold away, and so on down the row."""
+
 SELF_INFLICTED = """\
 async def task1(r0, r1):
     await asyncio.sleep(4)
