@@ -592,6 +592,24 @@ def test_a_task_that_is_gone_is_gone() -> None:
 # Mouse
 
 
+def test_clicking_on_a_key() -> None:
+    """What the bottom line names is what a click on it does, whichever page or screen one is on."""
+
+    async def steps(driver: Driver) -> None:
+        await driver.press("3")
+        bottom = driver.rows[-1]
+        assert "/ filter" in bottom
+        await driver.click(bottom.index("? help") + 2, 23)
+        assert "─ keys ─" in driver.text
+        await driver.press("escape")
+        await driver.click(bottom.index("/ filter"), 23)
+        assert driver.app.dashboard.query_one("#filter").display
+        await driver.press("escape", "1")
+        assert "filter" not in driver.rows[-1], "there is nothing to filter on the first page"
+
+    drive(BANK, steps)
+
+
 def test_clicking() -> None:
     """On a tab, a row, twice on a row, a title."""
 

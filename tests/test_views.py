@@ -94,10 +94,10 @@ COLUMNS = (Column("a", 4, 10), Column("b", 4, rank=1), Column("c", 4, 6, rank=2)
 
 
 def test_columns_leave_by_rank_and_grow_as_they_may() -> None:
-    assert [4, 4, 4] == widths(COLUMNS, 16)
-    assert [5, 4, 0] == widths(COLUMNS, 11)
-    assert [4, 0, 0] == widths(COLUMNS, 4)
-    assert [10, 4, 6] == widths(COLUMNS, 100)
+    assert (4, 4, 4) == widths(COLUMNS, 16)
+    assert (5, 4, 0) == widths(COLUMNS, 11)
+    assert (4, 0, 0) == widths(COLUMNS, 4)
+    assert (10, 4, 6) == widths(COLUMNS, 100)
     assert "one         three " == text_of(laid(COLUMNS, [10, 0, 6], ["one", "two", "three"]))
     assert (0, 0, 2, None) == tuple(column_at([10, 0, 6], x) for x in (0, 11, 12, 30))
 

@@ -40,7 +40,6 @@ class TopApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("T", "light_or_dark", "light or dark", show=False)]
     CSS = """
     Screen { background: $background; color: $foreground; }
-    Footer { background: $panel; padding: 0 1; }
     """
 
     def __init__(self, source: Source, light: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .ink import Cell, Line, fit
 
@@ -22,7 +23,8 @@ class Column:
     sortable: bool = True
 
 
-def widths(columns: Sequence[Column], room: int) -> list[int]:
+@lru_cache(maxsize=64)
+def widths(columns: tuple[Column, ...], room: int) -> tuple[int, ...]:
     """The width of each column in so much room; 0 for one that is left out."""
     kept = set(range(len(columns)))
 
@@ -34,7 +36,7 @@ def widths(columns: Sequence[Column], room: int) -> list[int]:
             break
         kept.discard(index)
     found = [column.least if index in kept else 0 for index, column in enumerate(columns)]
-    return _grown(columns, found, room - taken())
+    return tuple(_grown(columns, found, room - taken()))
 
 
 def _grown(columns: Sequence[Column], found: list[int], spare: int) -> list[int]:

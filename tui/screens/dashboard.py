@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Input, Label
+from textual.widgets import ContentSwitcher, Input, Label
 
 from ..ink import Line
 from ..messages import Worked
 from ..scene import Scene
+from ..widgets.keys import Keys
 from ..widgets.lines import Bar
 from ..widgets.tabs import Tabs
 from .findings import FindingsPane
@@ -63,6 +64,7 @@ class Dashboard(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.page = 0
+        self._matches = ""
 
     @property
     def top(self) -> TopApp:
@@ -85,7 +87,7 @@ class Dashboard(Screen[None]):
             yield Label("/")
             yield Input(placeholder="words that a row must have; -word: must not have", select_on_focus=False)
             yield Label(id="matches")
-        yield Footer(compact=True, show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """The first page."""
@@ -108,7 +110,7 @@ class Dashboard(Screen[None]):
         else:
             pane.present(event.result)
             if pane is self.pane:
-                self.query_one("#matches", Label).update(pane.matches)
+                self._show_matches()
 
     def _show_head(self, scene: Scene) -> None:
         self.query_one("#head", Bar).show(self.top.head)
@@ -158,6 +160,14 @@ class Dashboard(Screen[None]):
         box.display = bool(text) or even_empty
         with self.prevent(Input.Changed):
             self.query_one(Input).value = text
+        self._show_matches()
+
+    def _show_matches(self) -> None:
+        """How many rows the filter leaves, where it is seen: another text lays out the whole screen anew."""
+        matches = self.pane.matches if self.query_one("#filter").display else self._matches
+        if matches != self._matches:
+            self._matches = matches
+            self.query_one("#matches", Label).update(matches)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Another filter."""

@@ -60,7 +60,10 @@ class Pane(Vertical):
         return ""
 
     def again(self) -> None:
-        """Something else is asked for: work it out now."""
+        """Something else is asked for: work it out, as soon as what is there has been painted."""
+        self.call_after_refresh(self._ask)
+
+    def _ask(self) -> None:
         self.top.bench.ask(str(self.id), self.work(self.top.scene), urgent=True)
 
     def only(self, text: str) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from .. import words
 from ..ink import Line, apart, line
@@ -17,6 +16,7 @@ from ..sorting import Ask
 from ..view import View
 from ..views import processes
 from ..views.processes import Group
+from ..widgets.keys import Keys
 from ..widgets.lines import Bar, Lines
 from ..widgets.sheet import Sheet
 
@@ -61,7 +61,7 @@ class ProcessesScreen(Screen[None]):
         yield Bar(id="head")
         yield Sheet(id="processes")
         yield Lines(lambda width: [line(each) for each in _HELP])
-        yield Footer(compact=True, show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show what is known already."""

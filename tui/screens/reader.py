@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from ..ink import Line
 from ..scene import Row, Scene
+from ..widgets.keys import Keys
 from ..widgets.lines import Bar, Lines
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Reader(Screen[None]):
         """The head as everywhere, the lines, the keys."""
         yield Bar(id="head")
         yield Lines(id="reader")
-        yield Footer(compact=True, show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show it at once."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
@@ -18,7 +19,24 @@ Teller = Callable[[int], Sequence[Line]]
 """Gives the lines for a width."""
 
 
-class Lines(ScrollView, can_focus=True):
+class Inked(Widget):
+    """Draws lines with tones. What its style and the theme are is asked once a paint, not once a line."""
+
+    _inks: tuple[Mapping[str, Style], Style]
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All that is to be painted now."""
+        self._inks = tones(self.app.theme_variables), self.rich_style
+        return super().render_lines(crop)
+
+    def inked(self, drawn: Line, left: int, width: int, base: Style | None = None) -> Strip:
+        """``width`` cells of a line, from the cell ``left``, on the widget's own style or on another."""
+        styles, own = self._inks
+        ground = own if base is None else base
+        return strip_of(drawn, styles, ground).crop_extend(left, left + width, ground)
+
+
+class Lines(ScrollView, Inked, can_focus=True):
     """Lines that are worked out for the width at hand, of which only the visible ones are drawn."""
 
     DEFAULT_CSS = """
@@ -68,11 +86,10 @@ class Lines(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         left, top = round(self.scroll_x), round(self.scroll_y)
         drawn = self.lines[y + top] if y + top < len(self.lines) else ()
-        base = self.rich_style
-        return strip_of(drawn, tones(self.app.theme_variables), base).crop_extend(left, left + width, base)
+        return self.inked(drawn, left, width)
 
 
-class Bar(Widget):
+class Bar(Inked):
     """One line that fills its width, worked out anew when it is told to."""
 
     DEFAULT_CSS = """
@@ -90,6 +107,4 @@ class Bar(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The line."""
-        base = self.rich_style
-        drawn = strip_of(self._tell(self.size.width), tones(self.app.theme_variables), base)
-        return drawn.crop_extend(0, self.size.width, base)
+        return self.inked(self._tell(self.size.width), 0, self.size.width)

@@ -9,7 +9,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 from textual import events
@@ -22,13 +22,13 @@ from textual.strip import Strip
 
 from ..columns import column_at, laid, widths
 from ..ink import Line, line
-from ..palette import strip_of, tones
 from ..view import NOTHING, View
+from .lines import Inked
 
 _MARGIN = 1
 
 
-class Sheet(ScrollView, can_focus=True):
+class Sheet(ScrollView, Inked, can_focus=True):
     """Rows under a header. Posts Moved, Opened and SortBy."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"sheet--cursor", "sheet--header"}
@@ -113,7 +113,7 @@ class Sheet(ScrollView, can_focus=True):
         return True
 
     @property
-    def sizes(self) -> list[int]:
+    def sizes(self) -> Sequence[int]:
         """The widths of the columns; a cell is left free at either edge."""
         return widths(self.view.columns, self.size.width - 2)
 
@@ -227,9 +227,8 @@ class Sheet(ScrollView, can_focus=True):
         return self._drawn(())
 
     def _drawn(self, drawn: Line, component: str = "") -> Strip:
-        base = self.get_component_rich_style(component) if component else self.rich_style
-        strip = strip_of(line(" ", *drawn), tones(self.app.theme_variables), base)
-        return strip.crop_extend(0, self.size.width, base)
+        base = self.get_component_rich_style(component) if component else None
+        return self.inked(line(" ", *drawn), 0, self.size.width, base)
 
     def _header(self) -> Line:
         sizes = self.sizes
