@@ -33,6 +33,10 @@ _KNOWN = {
 }
 
 
+_doubtful: Any = None
+"""Not None once any lock has had a debtor. To ask each lock would cost, and so would a variable of the closures."""
+
+
 def install(patches: Patches, state: State, wanted: frozenset[str]) -> None:
     """Hook ``asyncio.Lock``."""
     gate = Gate(state)
@@ -71,7 +75,7 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
 
     async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
         nonlocal holder
-        if self._unstuck_debtors is not None:
+        if _doubtful is not None and self._unstuck_debtors is not None:
             hand_on(self, gate)
         if holder is self and not self._waiters:
             self._locked = False
@@ -115,6 +119,7 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
         return True
 
     def release(self: Any) -> None:
+        global _doubtful
         nonlocal holder, usual_taken, usual_given, usual_call
         note = self._locked
         if known and note and not self._waiters and type(self) is plain:
@@ -137,6 +142,7 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
         except (RuntimeError, ValueError):  # no loop runs here, or called by C
             pass
         judge(self, note, gate)
+        _doubtful = True
 
     def locked(self: Any) -> bool:
         return bool(self._locked)
