@@ -6,6 +6,7 @@ of the program's own is ever called.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -50,14 +51,19 @@ def is_a(thing: Any, kinds: type | tuple[type, ...]) -> bool:
     return issubclass(type(thing), kinds)
 
 
+_TRIES = 5
+
+
 def items(value: Any, most: int) -> list[Any]:
     """At most so many items of a container, the values of a dictionary; none of anything else.
 
-    Read as the built-in type does it, also where a subclass does otherwise.
+    Read as the built-in type does it, also where a subclass does otherwise. Of what another thread changes without a
+    pause, nothing.
     """
-    for kind, iterate in _ITERATE:
-        if is_a(value, kind):
-            return list(itertools.islice(iterate(value), most))
+    iterate = next((each for kind, each in _ITERATE if is_a(value, kind)), None)
+    for _ in range(_TRIES if iterate is not None else 0):
+        with contextlib.suppress(RuntimeError):  # changed between two calls into C
+            return list(itertools.islice(iterate(value), most))  # type: ignore[misc]
     return []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from unstuck.agent import calibration, keepers
+from unstuck.agent.detectors import orphan_task
 from unstuck.agent.findings import Event, Finding
 from unstuck.agent.sinks.stderr import render
 
@@ -320,3 +322,15 @@ def test_when_tasks_are_collected_after_main_has_returned() -> None:
     with harness.agent(detect=ONLY) as ear:
         asyncio.run(main())
     assert ear.events == []
+
+
+def test_when_a_task_is_made_while_the_tasks_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may make one after the iteration has begun: the look goes on with a copy."""
+
+    def disturbed(records: set[object], *bounds: int) -> Iterator[object]:
+        share = itertools.islice(records, *bounds)
+        records.add(object())
+        return share
+
+    monkeypatch.setattr(orphan_task, "islice", disturbed)
+    assert 4 == len(orphan_task._share({object() for _ in range(3)}, 0))

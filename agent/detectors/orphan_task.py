@@ -59,6 +59,14 @@ class CutOff:
     loop: str
 
 
+def _share(records: set[Any], start: int) -> list[Any]:
+    """Some of the records. Between two calls into C another thread may make a task, or the collector end one."""
+    try:
+        return list(islice(records, start, start + _PER_LOOK))
+    except RuntimeError:  # changed in between: a copy is one call
+        return list(records)[start : start + _PER_LOOK]
+
+
 class OrphanTasks:
     """Looks for tasks that nobody keeps, and tells what became of some."""
 
@@ -111,8 +119,11 @@ class OrphanTasks:
         """Of this look's share of the tasks those that are old enough, without most of those that are surely kept."""
         records = self.state.records
         start = self._looks % (1 + len(records) // _PER_LOOK) * _PER_LOOK
-        share = list(islice(records, start, start + _PER_LOOK))  # one call into C: nobody changes the set meanwhile
-        share = [each for each in share if getattr(each, "born", born_by + 1) <= born_by and is_applications(each)]
+        share = [
+            each
+            for each in _share(records, start)
+            if getattr(each, "born", born_by + 1) <= born_by and is_applications(each)
+        ]
         surplus = keepers.surplus(share)
         few = [each for each, count in zip(share, surplus, strict=True) if count <= _LEAST]
         more = [each for each, count in zip(share, surplus, strict=True) if count > _LEAST]

@@ -48,7 +48,9 @@ def judge(lock: Any, note: Any, gate: Gate) -> None:
 
 
 def hand_on(lock: Any, gate: Gate) -> None:
-    """A block over a lock with debtors is left: if another holds the lock now, that one is a debtor from now on."""
+    """A block is left. If the lock has debtors, and another holds it now, that one is a debtor from now on."""
+    if getattr(lock, DEBTORS, None) is None:  # it has none, or the agent has been switched off
+        return
     try:
         task = gate.current()
     except RuntimeError:  # no loop runs here

@@ -75,7 +75,7 @@ def _hooks(gate: Gate, orders: Orders | None) -> tuple[Callable[..., Any], ...]:
 
     async def __aexit__(self: Any, exc_type: Any, exc: Any, tb: Any) -> None:
         nonlocal holder
-        if _doubtful is not None and self._unstuck_debtors is not None:
+        if _doubtful is not None:
             hand_on(self, gate)
         if holder is self and not self._waiters:
             self._locked = False
