@@ -60,10 +60,16 @@ def items(value: Any, most: int) -> list[Any]:
     Read as the built-in type does it, also where a subclass does otherwise. Of what another thread changes without a
     pause, nothing.
     """
-    iterate = next((each for kind, each in _ITERATE if is_a(value, kind)), None)
-    for _ in range(_TRIES if iterate is not None else 0):
+    for kind, iterate in _ITERATE:
+        if is_a(value, kind):
+            return _read(value, iterate, most)
+    return []
+
+
+def _read(value: Any, iterate: Callable[[Any], Iterable[Any]], most: int) -> list[Any]:
+    for _ in range(_TRIES):
         with contextlib.suppress(RuntimeError):  # changed between two calls into C
-            return list(itertools.islice(iterate(value), most))  # type: ignore[misc]
+            return list(itertools.islice(iterate(value), most))
     return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -112,9 +113,15 @@ def test_a_method_that_reads_otherwise_stays(monkeypatch: pytest.MonkeyPatch) ->
     def call_soon(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         return None
 
+    def create_task(self: Any, coro: Any, *, name: Any = None, context: Any = None) -> Any:
+        return None
+
     monkeypatch.setattr(asyncio.BaseEventLoop, "call_soon", call_soon)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_task", create_task)
     with harness.agent():
         assert asyncio.BaseEventLoop.call_soon is call_soon
+        if sys.version_info < (3, 14):  # later it is where tasks are noted, and the one before is called
+            assert asyncio.BaseEventLoop.create_task is create_task
 
 
 def test_an_error_of_the_check_shows_where_it_arose() -> None:

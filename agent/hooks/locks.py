@@ -34,7 +34,7 @@ _KNOWN = {
 
 
 _doubtful: Any = None
-"""Not None once any lock has had a debtor. To ask each lock would cost, and so would a variable of the closures."""
+"""Not None once a ``release()`` had to be judged. To ask each lock for debtors costs; so does a closure's variable."""
 
 
 def install(patches: Patches, state: State, wanted: frozenset[str]) -> None:

@@ -23,6 +23,10 @@ _KNOWN = {
     "call_soon": ("_check_closed", "_debug", "_check_thread", "_check_callback", "_call_soon", "_source_traceback"),
     "_call_soon": ("events", "Handle", "_source_traceback", "_ready", "append"),
 }
+_CREATE_TASK = (
+    ("self", "coro", "name", "context"),
+    ("_check_closed", "_task_factory", "tasks", "Task", "_source_traceback"),
+)
 
 
 def install(patches: Patches) -> None:
@@ -30,8 +34,13 @@ def install(patches: Patches) -> None:
     base: Any = asyncio.BaseEventLoop
     if has_known_bodies(base, _KNOWN):
         patches.replace(base, "call_soon", _call_soon(base.call_soon, base._call_soon))
-    if base.create_task.__code__.co_varnames[:4] == ("self", "coro", "name", "context"):
+    if _is_known(getattr(base.create_task, "__code__", None)):
         patches.replace(base, "create_task", _create_task(base.create_task))
+
+
+def _is_known(code: Any) -> bool:
+    """Up to 3.13 ``create_task`` ends in one of several ways, but begins in one."""
+    return code is not None and (code.co_varnames[:4], code.co_names[:5]) == _CREATE_TASK
 
 
 def _call_soon(original: Callable[..., Any], enqueue: Any) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """The line of keys at the bottom: what can be done here.
 
 One line that is drawn anew, where Textual's footer is a widget for each key, taken down and built again whenever the
-focus moves: that took longer than all else that turning a page needs.
+focus moves, which lays out the whole screen.
 """
 
 from __future__ import annotations
